@@ -1,0 +1,144 @@
+//! What travels with a request through every layer: deadline and cancellation, the memory account,
+//! `now` and a timer, the CPU pool, and the sinks for warnings, missing data and statistics.
+//!
+//! Place: L0, pure. It owns no runtime: the process that serves the request supplies the pool and
+//! the timer; tests use [`InlinePool`] and run single-threaded. It is a crate of its own because
+//! `store` and `engine` both take a [`Context`] and must not know each other.
+//!
+//! Invariants: a context is cheap to clone and all clones are the same request; work checks
+//! [`Context::check`] at least once a series; bytes kept for a request are covered by a
+//! [`MemoryLease`].
+
+mod cancel;
+mod coverage;
+mod memory;
+mod pool;
+
+pub use cancel::{Cancel, Interrupted};
+pub use coverage::{Coverage, Missing};
+pub use memory::{MemoryAccount, MemoryBudget, MemoryExceeded, MemoryLease};
+pub use pool::{CpuPool, InlinePool, Timer};
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures::channel::oneshot;
+
+/// One request's surroundings. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct Context(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    now_ms: i64,
+    cancel: Cancel,
+    memory: MemoryAccount,
+    pool: Arc<dyn CpuPool>,
+    timer: Arc<dyn Timer>,
+    coverage: Coverage,
+    stats: Stats,
+}
+
+/// Counters of one request's work, added to by every layer.
+#[derive(Debug, Default)]
+pub struct Stats {
+    pub series: AtomicU64,
+    pub chunks: AtomicU64,
+    pub samples: AtomicU64,
+    pub bytes_fetched: AtomicU64,
+}
+
+impl Stats {
+    pub fn add_series(&self, n: u64) {
+        self.series.fetch_add(n, Ordering::Relaxed);
+    }
+    pub fn add_chunks(&self, n: u64) {
+        self.chunks.fetch_add(n, Ordering::Relaxed);
+    }
+    pub fn add_samples(&self, n: u64) {
+        self.samples.fetch_add(n, Ordering::Relaxed);
+    }
+    pub fn add_bytes_fetched(&self, n: u64) {
+        self.bytes_fetched.fetch_add(n, Ordering::Relaxed);
+    }
+}
+
+impl Context {
+    #[must_use]
+    pub fn new(now_ms: i64, memory: MemoryAccount, pool: Arc<dyn CpuPool>, timer: Arc<dyn Timer>) -> Self {
+        Self(Arc::new(Inner {
+            now_ms,
+            cancel: Cancel::new(),
+            memory,
+            pool,
+            timer,
+            coverage: Coverage::default(),
+            stats: Stats::default(),
+        }))
+    }
+
+    /// A context for tests: unlimited memory, everything on the caller's thread, time stands still.
+    #[must_use]
+    pub fn inline(now_ms: i64) -> Self {
+        let budget = MemoryBudget::new(u64::MAX);
+        Self::new(now_ms, budget.account(u64::MAX), Arc::new(InlinePool), Arc::new(InlinePool))
+    }
+
+    /// Unix milliseconds at which the request began; the only clock there is below a service.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        self.0.now_ms
+    }
+
+    #[must_use]
+    pub fn cancel(&self) -> &Cancel {
+        &self.0.cancel
+    }
+
+    /// # Errors
+    /// When the request was cancelled or its deadline has passed: stop at once, keep nothing.
+    pub fn check(&self) -> Result<(), Interrupted> {
+        self.0.cancel.check()
+    }
+
+    #[must_use]
+    pub fn memory(&self) -> &MemoryAccount {
+        &self.0.memory
+    }
+
+    #[must_use]
+    pub fn pool(&self) -> &Arc<dyn CpuPool> {
+        &self.0.pool
+    }
+
+    #[must_use]
+    pub fn timer(&self) -> &Arc<dyn Timer> {
+        &self.0.timer
+    }
+
+    /// What the answer lacks (contract C5) and the warnings that go with it.
+    #[must_use]
+    pub fn coverage(&self) -> &Coverage {
+        &self.0.coverage
+    }
+
+    #[must_use]
+    pub fn stats(&self) -> &Stats {
+        &self.0.stats
+    }
+
+    /// Runs `job` on the CPU pool and hands back its result. A job whose caller is gone still runs to
+    /// its end; long ones check the context. A panic in the job is an [`Interrupted::Panicked`].
+    pub async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, Interrupted> {
+        self.check()?;
+        let (sender, receiver) = oneshot::channel();
+        self.0.pool.execute(Box::new(move || {
+            // The receiver is gone when the request was dropped; then nobody wants the result.
+            let _unwanted = sender.send(job());
+        }));
+        receiver.await.map_err(|_| Interrupted::Panicked)
+    }
+}
+
+#[cfg(test)]
+mod tests;

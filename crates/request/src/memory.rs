@@ -1,0 +1,167 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use thiserror::Error;
+
+/// A limit on bytes was reached. Narrow the request or raise the limit that is named.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{what} of {limit} bytes is used up: {used} bytes are held and {wanted} more were asked for")]
+pub struct MemoryExceeded {
+    /// Which limit: "the query's memory limit" or "the process's memory limit".
+    pub what: &'static str,
+    pub limit: u64,
+    pub used: u64,
+    pub wanted: u64,
+}
+
+#[derive(Debug)]
+struct Counter {
+    what: &'static str,
+    limit: u64,
+    used: AtomicU64,
+    peak: AtomicU64,
+}
+
+impl Counter {
+    fn take(&self, bytes: u64) -> Result<(), MemoryExceeded> {
+        let mut used = self.used.load(Ordering::Relaxed);
+        loop {
+            let Some(after) = used.checked_add(bytes).filter(|&n| n <= self.limit) else {
+                return Err(MemoryExceeded { what: self.what, limit: self.limit, used, wanted: bytes });
+            };
+            match self.used.compare_exchange_weak(used, after, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => {
+                    self.peak.fetch_max(after, Ordering::Relaxed);
+                    return Ok(());
+                }
+                Err(now) => used = now,
+            }
+        }
+    }
+
+    fn give_back(&self, bytes: u64) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// The bytes that all requests of a process may hold together.
+#[derive(Clone, Debug)]
+pub struct MemoryBudget(Arc<Counter>);
+
+impl MemoryBudget {
+    #[must_use]
+    pub fn new(limit: u64) -> Self {
+        Self(Arc::new(Counter {
+            what: "the process's memory limit",
+            limit,
+            used: AtomicU64::new(0),
+            peak: AtomicU64::new(0),
+        }))
+    }
+
+    /// An account for one request, limited to `limit` bytes within the budget.
+    #[must_use]
+    pub fn account(&self, limit: u64) -> MemoryAccount {
+        MemoryAccount {
+            own: Arc::new(Counter {
+                what: "the query's memory limit",
+                limit,
+                used: AtomicU64::new(0),
+                peak: AtomicU64::new(0),
+            }),
+            budget: self.clone(),
+        }
+    }
+
+    #[must_use]
+    pub fn limit(&self) -> u64 {
+        self.0.limit
+    }
+
+    #[must_use]
+    pub fn used(&self) -> u64 {
+        self.0.used.load(Ordering::Relaxed)
+    }
+}
+
+/// The bytes that one request holds.
+#[derive(Clone, Debug)]
+pub struct MemoryAccount {
+    own: Arc<Counter>,
+    budget: MemoryBudget,
+}
+
+impl MemoryAccount {
+    /// Takes `bytes` until the lease is dropped.
+    ///
+    /// # Errors
+    /// When the request's or the process's limit would be passed; nothing is taken then.
+    pub fn lease(&self, bytes: u64) -> Result<MemoryLease, MemoryExceeded> {
+        let mut lease = MemoryLease { account: self.clone(), bytes: 0 };
+        lease.grow(bytes)?;
+        Ok(lease)
+    }
+
+    #[must_use]
+    pub fn used(&self) -> u64 {
+        self.own.used.load(Ordering::Relaxed)
+    }
+
+    /// The most that was held at once.
+    #[must_use]
+    pub fn peak(&self) -> u64 {
+        self.own.peak.load(Ordering::Relaxed)
+    }
+}
+
+/// Bytes taken from a [`MemoryAccount`]; given back on drop.
+#[derive(Debug)]
+pub struct MemoryLease {
+    account: MemoryAccount,
+    bytes: u64,
+}
+
+impl MemoryLease {
+    /// Takes `more` bytes.
+    ///
+    /// # Errors
+    /// As [`MemoryAccount::lease`].
+    pub fn grow(&mut self, more: u64) -> Result<(), MemoryExceeded> {
+        self.account.own.take(more)?;
+        if let Err(e) = self.account.budget.0.take(more) {
+            self.account.own.give_back(more);
+            return Err(e);
+        }
+        self.bytes += more;
+        Ok(())
+    }
+
+    /// Takes or gives back so that `bytes` are held.
+    ///
+    /// # Errors
+    /// As [`MemoryAccount::lease`], when it has to grow.
+    pub fn resize(&mut self, bytes: u64) -> Result<(), MemoryExceeded> {
+        if bytes > self.bytes {
+            return self.grow(bytes - self.bytes);
+        }
+        self.give_back(self.bytes - bytes);
+        Ok(())
+    }
+
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn give_back(&mut self, bytes: u64) {
+        self.account.own.give_back(bytes);
+        self.account.budget.0.give_back(bytes);
+        self.bytes -= bytes;
+    }
+}
+
+impl Drop for MemoryLease {
+    fn drop(&mut self) {
+        self.give_back(self.bytes);
+    }
+}

@@ -1,0 +1,37 @@
+use std::fmt::Debug;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+
+/// Runs CPU-bound closures off the async workers. The order of completion is free.
+pub trait CpuPool: Debug + Send + Sync {
+    fn execute(&self, job: Box<dyn FnOnce() + Send>);
+
+    /// How many jobs run at the same time; callers keep a small multiple of it in flight.
+    fn threads(&self) -> usize;
+}
+
+/// Waits. The process supplies the real one; tests a simulated one.
+pub trait Timer: Debug + Send + Sync {
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+}
+
+/// Runs each job at once on the caller's thread; as a timer it never fires. For tests and tools.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct InlinePool;
+
+impl CpuPool for InlinePool {
+    fn execute(&self, job: Box<dyn FnOnce() + Send>) {
+        job();
+    }
+
+    fn threads(&self) -> usize {
+        1
+    }
+}
+
+impl Timer for InlinePool {
+    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(futures::future::pending())
+    }
+}
