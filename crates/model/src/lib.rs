@@ -6,13 +6,16 @@
 //! (Prometheus treats an empty value as a missing label). Timestamps are `i64` milliseconds since
 //! the Unix epoch everywhere; ranges are closed unless a name says otherwise.
 
+pub mod duration;
 pub mod labels;
 pub mod matcher;
 pub mod time;
+pub mod value;
 
 pub use labels::{LabelTable, LabelTableBuilder, Labels, LabelsBuilder, LabelsRef, SymbolTable};
 pub use matcher::{MatchOp, Matcher};
 pub use time::TimeRange;
+pub use value::{Sample, Series, Value};
 
 /// The label that holds a metric's name.
 pub const METRIC_NAME: &str = "__name__";

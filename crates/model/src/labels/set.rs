@@ -161,11 +161,6 @@ impl LabelsBuilder {
         Self::default()
     }
 
-    /// Starts from an existing set.
-    pub fn from_iter<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        Self { pairs: pairs.into_iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect() }
-    }
-
     /// Sets `name`, replacing what it had. An empty value removes the label.
     pub fn set(&mut self, name: &str, value: &str) -> &mut Self {
         match self.pairs.iter_mut().find(|(n, _)| n == name) {
@@ -196,5 +191,12 @@ impl LabelsBuilder {
         self.pairs.retain(|(_, v)| !v.is_empty());
         self.pairs.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         Labels::from_sorted(self.pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())))
+    }
+}
+
+impl<'a> FromIterator<(&'a str, &'a str)> for LabelsBuilder {
+    /// Starts from an existing set.
+    fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(pairs: I) -> Self {
+        Self { pairs: pairs.into_iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect() }
     }
 }
