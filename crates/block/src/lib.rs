@@ -10,6 +10,6 @@ pub mod chunk;
 pub mod columns;
 mod corrupt;
 
-pub use chunk::{Aggregate, Encoding};
+pub use chunk::{Aggregate, EncodedChunk, Encoding};
 pub use columns::Columns;
 pub use corrupt::Corrupt;

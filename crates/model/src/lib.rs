@@ -7,11 +7,13 @@
 //! the Unix epoch everywhere; ranges are closed unless a name says otherwise.
 
 pub mod duration;
+pub mod histogram;
 pub mod labels;
 pub mod matcher;
 pub mod time;
 pub mod value;
 
+pub use histogram::{CounterResetHint, FloatHistogram, Histogram, Span};
 pub use labels::{LabelTable, LabelTableBuilder, Labels, LabelsBuilder, LabelsRef, SymbolTable};
 pub use matcher::{MatchOp, Matcher};
 pub use time::TimeRange;
