@@ -148,6 +148,24 @@ impl MemoryLease {
         Ok(())
     }
 
+    /// Moves up to `bytes` of what is held into a lease of its own.
+    #[must_use]
+    pub fn split(&mut self, bytes: u64) -> Self {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        Self { account: self.account.clone(), bytes }
+    }
+
+    /// Takes over what `other` holds. A lease of another request's account is handed back unchanged.
+    #[must_use = "a lease that is handed back still covers its bytes"]
+    pub fn join(&mut self, mut other: Self) -> Option<Self> {
+        if !Arc::ptr_eq(&self.account.own, &other.account.own) {
+            return Some(other);
+        }
+        self.bytes += std::mem::take(&mut other.bytes);
+        None
+    }
+
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes

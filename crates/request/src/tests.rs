@@ -41,3 +41,17 @@ fn coverage_keeps_each_entry_once() {
     assert_eq!(coverage.warnings(), ["w"]);
     assert_eq!(coverage.resolutions_ms(), [0, 300_000]);
 }
+
+#[test]
+fn a_lease_can_be_split_and_joined() {
+    let budget = MemoryBudget::new(100);
+    let (a, b) = (budget.account(100), budget.account(100));
+    let mut lease = a.lease(50).unwrap();
+    let part = lease.split(20);
+    assert_eq!((lease.bytes(), part.bytes(), a.used()), (30, 20, 50));
+    assert!(lease.join(part).is_none());
+    assert_eq!((lease.bytes(), a.used()), (50, 50));
+    assert_eq!(lease.join(b.lease(10).unwrap()).map(|l| l.bytes()), Some(10));
+    drop(lease);
+    assert_eq!(budget.used(), 0);
+}

@@ -11,7 +11,9 @@
 
 mod error;
 mod frame;
+pub mod merge;
 mod request;
+pub mod testing;
 
 pub use error::Error;
 pub use frame::{ChunkMeta, Frame, SeriesBatch, Stats};

@@ -65,6 +65,26 @@ pub struct Shard {
     pub labels: Vec<String>,
 }
 
+impl Shard {
+    /// Whether a series with these final labels, sorted by name, is in this part: xxHash64 over name and
+    /// value, each ended by the byte 0xff, as Thanos computes it. `scratch` is overwritten.
+    pub fn holds<'a>(&self, labels: impl IntoIterator<Item = (&'a str, &'a str)>, scratch: &mut Vec<u8>) -> bool {
+        if self.total < 1 {
+            return true;
+        }
+        scratch.clear();
+        for (name, value) in labels {
+            if self.labels.iter().any(|l| l == name) == self.by {
+                for text in [name, value] {
+                    scratch.extend_from_slice(text.as_bytes());
+                    scratch.push(0xff);
+                }
+            }
+        }
+        xxhash_rust::xxh64::xxh64(scratch, 0) % self.total == self.index
+    }
+}
+
 /// What the series are for. Stores may use it to read less, never to answer differently.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct QueryHints {

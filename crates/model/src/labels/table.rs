@@ -158,6 +158,26 @@ impl LabelTableBuilder {
         self.ends.push(u32::try_from(self.pairs.len()).expect("a batch has fewer than 2^32 labels"));
     }
 
+    /// The number of `text` in the table that is being built, for [`push_ids`](Self::push_ids).
+    ///
+    /// # Panics
+    /// As [`SymbolTable::intern`].
+    pub fn intern(&mut self, text: &str) -> SymbolId {
+        self.symbols.intern(text)
+    }
+
+    /// Appends a label set given as pairs of this table's symbol numbers, sorted by name.
+    pub fn push_ids(&mut self, pairs: &[(SymbolId, SymbolId)]) {
+        self.pairs.extend_from_slice(pairs);
+        self.ends.push(u32::try_from(self.pairs.len()).expect("a batch has fewer than 2^32 labels"));
+    }
+
+    /// The strings given numbers so far.
+    #[must_use]
+    pub fn symbols(&self) -> &SymbolTable {
+        &self.symbols
+    }
+
     #[must_use]
     pub fn len(&self) -> usize {
         self.ends.len()

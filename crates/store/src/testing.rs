@@ -1,0 +1,239 @@
+//! A store in memory, for tests of whatever works over stores.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use block::{Aggregate, EncodedChunk};
+use bytes::Bytes;
+use futures::stream::{self, BoxStream, StreamExt};
+use model::{LabelTableBuilder, Labels, LabelsBuilder, Matcher, TimeRange};
+use request::Context;
+
+use crate::{
+    ChunkMeta, Extent, Frame, LabelsRequest, Names, PartialResponse, Result, SeriesBatch, SeriesRequest, Store,
+    StoreInfo, StoreKind,
+};
+
+/// Raw series in memory.
+#[derive(Clone, Debug)]
+pub struct MemoryStore {
+    info: Arc<StoreInfo>,
+    series: BTreeMap<Labels, Vec<(EncodedChunk, Bytes)>>,
+}
+
+impl MemoryStore {
+    /// An empty store. Extents are those given to [`extent`](Self::extent) only.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        let info = StoreInfo {
+            name: name.to_owned(),
+            kind: StoreKind::Store,
+            extents: Vec::new(),
+            supports_sharding: true,
+            supports_without_replica_labels: true,
+        };
+        Self { info: Arc::new(info), series: BTreeMap::new() }
+    }
+
+    /// Announces external labels and the range in which series with them exist.
+    #[must_use]
+    pub fn extent(mut self, labels: Labels, range: TimeRange) -> Self {
+        Arc::make_mut(&mut self.info).extents.push(Extent { labels, range });
+        self
+    }
+
+    /// Adds chunks to a series. The labels are complete, external ones included.
+    pub fn add(&mut self, labels: Labels, chunks: impl IntoIterator<Item = EncodedChunk>) {
+        let list = self.series.entry(labels).or_default();
+        list.extend(chunks.into_iter().map(|c| {
+            let bytes = Bytes::from(c.bytes.clone());
+            (c, bytes)
+        }));
+        list.sort_by_key(|(c, _)| (c.min_time, c.max_time));
+    }
+
+    /// The series that match, with the chunks that overlap, by labels without `without`.
+    fn matching(
+        &self,
+        range: TimeRange,
+        matchers: &[Matcher],
+        without: &[String],
+    ) -> BTreeMap<Labels, Vec<(EncodedChunk, Bytes)>> {
+        let mut found = BTreeMap::<Labels, Vec<_>>::new();
+        for (labels, chunks) in &self.series {
+            if !matchers.iter().all(|m| m.matches(labels.get(&m.name).unwrap_or(""))) {
+                continue;
+            }
+            let inside = |c: &EncodedChunk| range.overlaps(TimeRange::new(c.min_time, c.max_time));
+            let chunks: Vec<_> = chunks.iter().filter(|(c, _)| inside(c)).cloned().collect();
+            if chunks.is_empty() {
+                continue;
+            }
+            let mut builder = LabelsBuilder::from_iter(labels);
+            builder.retain(|name| !without.iter().any(|w| w == name));
+            let list = found.entry(builder.build()).or_default();
+            for chunk in chunks {
+                if !list.contains(&chunk) {
+                    list.push(chunk);
+                }
+            }
+            list.sort_by_key(|(c, _)| (c.min_time, c.max_time));
+        }
+        found
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    fn info(&self) -> Arc<StoreInfo> {
+        self.info.clone()
+    }
+
+    fn series(&self, cx: &Context, request: SeriesRequest) -> BoxStream<'static, Result<Frame>> {
+        let mut scratch = Vec::new();
+        let found: Vec<_> = self
+            .matching(request.range, &request.matchers, &request.without_replica_labels)
+            .into_iter()
+            .filter(|(labels, _)| request.shard.as_ref().is_none_or(|s| s.holds(labels, &mut scratch)))
+            .take(if request.limit == 0 { usize::MAX } else { usize::try_from(request.limit).unwrap_or(usize::MAX) })
+            .collect();
+        let frames: Vec<_> = found
+            .chunks(request.batch_size.max(1))
+            .map(|part| {
+                cx.check()?;
+                let mut batch = batch(part, request.skip_chunks);
+                batch.lease = Some(cx.memory().lease(batch.buffers.iter().map(|b| b.len() as u64).sum())?);
+                Ok(Frame::Batch(batch))
+            })
+            .collect();
+        stream::iter(frames).boxed()
+    }
+
+    async fn label_names(&self, _: &Context, request: LabelsRequest) -> Result<Names> {
+        let found = self.matching(request.range, &request.matchers, &request.without_replica_labels);
+        let names = found.keys().flat_map(|l| l.iter().map(|(n, _)| n.to_owned()));
+        Ok(names_of(names.collect(), request.limit))
+    }
+
+    async fn label_values(&self, _: &Context, request: LabelsRequest) -> Result<Names> {
+        let found = self.matching(request.range, &request.matchers, &request.without_replica_labels);
+        let values = found.keys().filter_map(|l| l.get(&request.label).map(ToOwned::to_owned));
+        Ok(names_of(values.collect(), request.limit))
+    }
+}
+
+fn names_of(set: BTreeSet<String>, limit: u64) -> Names {
+    let limit = if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
+    Names { names: set.into_iter().take(limit).collect(), missing: Vec::new() }
+}
+
+fn batch(series: &[(Labels, Vec<(EncodedChunk, Bytes)>)], skip_chunks: bool) -> SeriesBatch {
+    let mut labels = LabelTableBuilder::new();
+    let mut batch = SeriesBatch::default();
+    for (set, chunks) in series {
+        labels.push(set);
+        for (chunk, bytes) in chunks.iter().filter(|_| !skip_chunks) {
+            batch.chunks.push(ChunkMeta {
+                min_time: chunk.min_time,
+                max_time: chunk.max_time,
+                resolution_ms: 0,
+                aggregate: Aggregate::Raw,
+                encoding: chunk.encoding,
+                replica: 0,
+                buffer: u32::try_from(batch.buffers.len()).expect("fewer than 2^32 chunks in a test"),
+                offset: 0,
+                len: u32::try_from(bytes.len()).expect("a chunk is smaller than 4 GiB"),
+            });
+            batch.buffers.push(bytes.clone());
+        }
+        batch.ends.push(u32::try_from(batch.chunks.len()).expect("fewer than 2^32 chunks in a test"));
+    }
+    batch.labels = labels.finish();
+    batch
+}
+
+/// A store that fails or hangs, whatever is asked.
+#[derive(Debug)]
+pub struct ScriptedStore {
+    pub info: Arc<StoreInfo>,
+    pub then: Then,
+}
+
+/// How a [`ScriptedStore`] behaves.
+#[derive(Clone, Debug)]
+pub enum Then {
+    /// Every call fails.
+    Fail(crate::Error),
+    /// Nothing ever comes.
+    Hang,
+}
+
+#[async_trait]
+impl Store for ScriptedStore {
+    fn info(&self) -> Arc<StoreInfo> {
+        self.info.clone()
+    }
+
+    fn series(&self, _: &Context, _: SeriesRequest) -> BoxStream<'static, Result<Frame>> {
+        match &self.then {
+            Then::Fail(e) => stream::iter([Err(e.clone())]).boxed(),
+            Then::Hang => stream::pending().boxed(),
+        }
+    }
+
+    async fn label_names(&self, _: &Context, _: LabelsRequest) -> Result<Names> {
+        match &self.then {
+            Then::Fail(e) => Err(e.clone()),
+            Then::Hang => futures::future::pending().await,
+        }
+    }
+
+    async fn label_values(&self, cx: &Context, request: LabelsRequest) -> Result<Names> {
+        self.label_names(cx, request).await
+    }
+}
+
+/// All series of a stream with their chunks' times and payloads, and what was missing.
+///
+/// # Errors
+/// The stream's error.
+pub async fn collect(mut stream: BoxStream<'static, Result<Frame>>) -> Result<Collected> {
+    let mut all = Collected::default();
+    while let Some(frame) = stream.next().await {
+        match frame? {
+            Frame::Batch(batch) => {
+                for i in 0..batch.len() {
+                    let chunk = |c: &ChunkMeta| (c.min_time, c.max_time, c.replica, batch.payload(c).to_vec());
+                    all.series.push((batch.labels_of(i).to_labels(), batch.chunks_of(i).iter().map(chunk).collect()));
+                }
+            }
+            Frame::Missing(missing) => all.missing.push(missing),
+            Frame::Stats(_) => {}
+        }
+    }
+    Ok(all)
+}
+
+/// A chunk of a [`Collected`] series: first time, last time, replica, payload.
+pub type CollectedChunk = (i64, i64, u32, Vec<u8>);
+
+/// What [`collect`] found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Collected {
+    pub series: Vec<(Labels, Vec<CollectedChunk>)>,
+    pub missing: Vec<request::Missing>,
+}
+
+/// A request for labels of everything that matches.
+#[must_use]
+pub fn labels_request(label: &str, matchers: Vec<Matcher>) -> LabelsRequest {
+    LabelsRequest {
+        label: label.to_owned(),
+        range: TimeRange::ALL,
+        matchers,
+        without_replica_labels: Vec::new(),
+        limit: 0,
+        partial_response: PartialResponse::Warn,
+    }
+}
