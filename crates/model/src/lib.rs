@@ -10,6 +10,7 @@ pub mod duration;
 pub mod histogram;
 pub mod labels;
 pub mod matcher;
+pub mod quote;
 pub mod time;
 pub mod value;
 

@@ -1,0 +1,60 @@
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// What `status/buildinfo` says.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BuildInfo {
+    pub version: String,
+    pub revision: String,
+    pub branch: String,
+    pub build_user: String,
+    pub build_date: String,
+    /// Clients expect the field; it names the compiler.
+    pub go_version: String,
+}
+
+/// What `status/runtimeinfo` says. The names are Prometheus', whose clients read them.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct RuntimeInfo {
+    /// RFC 3339.
+    #[serde(rename = "startTime")]
+    pub start_time: String,
+    #[serde(rename = "CWD")]
+    pub working_directory: String,
+    #[serde(rename = "goroutineCount")]
+    pub tasks: usize,
+    #[serde(rename = "GOMAXPROCS")]
+    pub threads: usize,
+    #[serde(rename = "GOGC")]
+    pub gogc: String,
+    #[serde(rename = "GODEBUG")]
+    pub godebug: String,
+    #[serde(rename = "GOMEMLIMIT")]
+    pub memory_limit_bytes: u64,
+}
+
+/// One endpoint in the answer of `stores`.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoreStatus {
+    pub name: String,
+    /// RFC 3339.
+    pub last_check: String,
+    /// `null` while all is well.
+    pub last_error: Option<String>,
+    pub label_sets: Vec<BTreeMap<String, String>>,
+    /// Unix milliseconds.
+    pub min_time: i64,
+    pub max_time: i64,
+}
+
+/// Groups endpoints by their kind (`sidecar`, `store`, …), as `stores` shows them.
+pub fn stores(all: impl IntoIterator<Item = (&'static str, StoreStatus)>) -> BTreeMap<&'static str, Vec<StoreStatus>> {
+    let mut grouped: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (kind, status) in all {
+        grouped.entry(kind).or_default().push(status);
+    }
+    grouped
+}
