@@ -1,6 +1,8 @@
 //! Label matchers with Prometheus' semantics: a missing label matches as the empty string, and
 //! regular expressions are anchored RE2 with `(?s)`.
 
+mod shape;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,6 +10,7 @@ use regex_automata::meta::Regex;
 use thiserror::Error;
 
 use crate::LabelsRef;
+use shape::{Rest, Shape};
 
 /// How a [`Matcher`] compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,7 +49,14 @@ pub struct Matcher {
     pub name: Arc<str>,
     pub op: MatchOp,
     pub value: Arc<str>,
-    regex: Option<Arc<Regex>>,
+    pattern: Option<Arc<Pattern>>,
+}
+
+#[derive(Debug)]
+struct Pattern {
+    shape: Shape,
+    /// `None` where the shape alone decides.
+    regex: Option<Regex>,
 }
 
 impl Matcher {
@@ -54,24 +64,24 @@ impl Matcher {
     /// When `op` is a regular expression and `value` does not compile.
     pub fn new(op: MatchOp, name: impl Into<Arc<str>>, value: impl Into<Arc<str>>) -> Result<Self, MatcherError> {
         let (name, value) = (name.into(), value.into());
-        let regex = match op {
+        let pattern = match op {
             MatchOp::Equal | MatchOp::NotEqual => None,
             MatchOp::Regex | MatchOp::NotRegex => {
-                let compiled = Regex::new(&format!("^(?s:{value})$")).map_err(|e| MatcherError {
+                let compiled = Pattern::new(&value).map_err(|reason| MatcherError {
                     name: name.to_string(),
                     pattern: value.to_string(),
-                    reason: e.to_string(),
+                    reason,
                 })?;
                 Some(Arc::new(compiled))
             }
         };
-        Ok(Self { name, op, value, regex })
+        Ok(Self { name, op, value, pattern })
     }
 
     /// `name="value"`.
     #[must_use]
     pub fn equal(name: impl Into<Arc<str>>, value: impl Into<Arc<str>>) -> Self {
-        Self { name: name.into(), op: MatchOp::Equal, value: value.into(), regex: None }
+        Self { name: name.into(), op: MatchOp::Equal, value: value.into(), pattern: None }
     }
 
     /// Whether a label of this value matches; a missing label has the empty value.
@@ -97,8 +107,46 @@ impl Matcher {
         self.matches(labels.get(&self.name).unwrap_or(""))
     }
 
+    /// The only values that the regular expression matches, sorted, where it is a plain alternation;
+    /// for [`MatchOp::NotRegex`] the only ones that it turns down.
+    #[must_use]
+    pub fn set_matches(&self) -> Option<&[Arc<str>]> {
+        self.pattern.as_ref()?.shape.set.as_deref()
+    }
+
+    /// What every value begins with that the regular expression matches; empty where nothing is known.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        self.pattern.as_ref().map_or("", |p| &p.shape.prefix)
+    }
+
+    /// Whether every value matches, the empty one included.
+    #[must_use]
+    pub fn matches_everything(&self) -> bool {
+        let any = self.pattern.as_ref().is_some_and(|p| p.shape.rest == Rest::Any && p.shape.prefix.is_empty());
+        any && self.op == MatchOp::Regex
+    }
+
     fn is_match(&self, value: &str) -> bool {
-        self.regex.as_ref().is_some_and(|r| r.is_match(value))
+        self.pattern.as_ref().is_some_and(|p| p.is_match(value))
+    }
+}
+
+impl Pattern {
+    fn new(pattern: &str) -> Result<Self, String> {
+        let inner = format!("(?s:{pattern})");
+        let hir = regex_syntax::parse(&inner).map_err(|e| e.to_string())?;
+        let shape = Shape::of(&hir);
+        if shape.set.is_some() || shape.rest != Rest::Pattern {
+            return Ok(Self { shape, regex: None });
+        }
+        let regex = Regex::new(&format!("^{inner}$")).map_err(|e| e.to_string())?;
+        Ok(Self { shape, regex: Some(regex) })
+    }
+
+    fn is_match(&self, value: &str) -> bool {
+        let by_pattern = || self.regex.as_ref().is_some_and(|r| r.is_match(value));
+        self.shape.matches(value).unwrap_or_else(by_pattern)
     }
 }
 
