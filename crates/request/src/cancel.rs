@@ -50,6 +50,12 @@ impl Cancel {
         }
     }
 
+    /// Whether this is the only handle left: the request it could end is gone.
+    #[must_use]
+    pub fn is_last(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+
     fn set(&self, reason: u8) {
         // Losing the race means that a reason stands already.
         let _first = self.0.compare_exchange(RUNNING, reason, Ordering::Relaxed, Ordering::Relaxed);

@@ -21,6 +21,7 @@ pub use pool::{CpuPool, InlinePool, Timer};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use futures::channel::oneshot;
 
@@ -31,6 +32,7 @@ pub struct Context(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     now_ms: i64,
+    deadline: Option<Instant>,
     cancel: Cancel,
     memory: MemoryAccount,
     pool: Arc<dyn CpuPool>,
@@ -66,8 +68,22 @@ impl Stats {
 impl Context {
     #[must_use]
     pub fn new(now_ms: i64, memory: MemoryAccount, pool: Arc<dyn CpuPool>, timer: Arc<dyn Timer>) -> Self {
+        Self::until(None, now_ms, memory, pool, timer)
+    }
+
+    /// As [`Context::new`], with the instant at which the request is over. The context only carries it (to
+    /// pass it on to peers); whoever owns the clock calls [`Cancel::time_out`] then.
+    #[must_use]
+    pub fn until(
+        deadline: Option<Instant>,
+        now_ms: i64,
+        memory: MemoryAccount,
+        pool: Arc<dyn CpuPool>,
+        timer: Arc<dyn Timer>,
+    ) -> Self {
         Self(Arc::new(Inner {
             now_ms,
+            deadline,
             cancel: Cancel::new(),
             memory,
             pool,
@@ -88,6 +104,12 @@ impl Context {
     #[must_use]
     pub fn now_ms(&self) -> i64 {
         self.0.now_ms
+    }
+
+    /// When the request is over, where it has a deadline.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.0.deadline
     }
 
     #[must_use]
