@@ -1,0 +1,81 @@
+//! Deduplication of replicas, on decoded columns.
+//!
+//! Three functions give one stream of samples for several replicas of a series. Floats and native
+//! histograms follow the same rules, and no sample is ever invented or changed.
+//!
+//! * [`stable`], Esker's own and the default: a pure function of the samples and of absolute time. Time
+//!   is cut into cells of [`CELL_MS`], aligned to the epoch. In each cell one replica is elected and
+//!   gives all its samples; the others only fill its gaps.
+//! * [`penalty`]: what Thanos' penalty iterator gives, on the values as they are.
+//! * [`union`]: every sample of every replica (`chain`, one-to-one); it also puts together what several
+//!   stores give of one replica.
+
+mod cells;
+mod lanes;
+mod penalty;
+mod timeline;
+mod union;
+
+pub use cells::stable;
+pub use lanes::{Lanes, split_lanes};
+pub use penalty::penalty;
+pub use union::union;
+
+use std::fmt;
+use std::str::FromStr;
+
+use model::TimeRange;
+
+/// The length of a cell of [`stable`]. It divides the two hours of a block, so offline deduplication
+/// of blocks gives the same samples.
+pub const CELL_MS: i64 = 30 * 60 * 1000;
+
+/// The smallest range of whole cells that holds `range`; extremes saturate.
+#[must_use]
+pub fn widen_to_cells(range: TimeRange) -> TimeRange {
+    let start = |t: i64| t.div_euclid(CELL_MS).saturating_mul(CELL_MS);
+    TimeRange { min: start(range.min), max: start(range.max).saturating_add(CELL_MS - 1) }
+}
+
+/// How replicas become one series.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Func {
+    #[default]
+    Stable,
+    Penalty,
+    Chain,
+}
+
+impl Func {
+    /// As flags and the parameter `dedup_func` spell it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stable => "stable",
+            Self::Penalty => "penalty",
+            Self::Chain => "chain",
+        }
+    }
+}
+
+impl fmt::Display for Func {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Func {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "stable" => Ok(Self::Stable),
+            "penalty" => Ok(Self::Penalty),
+            "chain" => Ok(Self::Chain),
+            _ => Err(format!("unknown deduplication function {text:?}, want stable, penalty or chain")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
