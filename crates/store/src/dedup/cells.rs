@@ -3,7 +3,7 @@ use std::ops::Range;
 use block::Columns;
 
 use super::CELL_MS;
-use super::timeline::Timeline;
+use super::timeline::{Timeline, Writer};
 
 /// What is taken for the scrape interval where no replica has two samples in a cell.
 const UNKNOWN_INTERVAL_MS: i64 = 60_000;
@@ -16,8 +16,8 @@ const UNKNOWN_INTERVAL_MS: i64 = 60_000;
 /// marker is kept where it is the elected replica's, or follows a sample taken from its own replica, and
 /// no taken sample follows within 1.5 intervals: it says that all replicas have lost the series.
 pub fn stable(replicas: &[Columns], out: &mut Columns) {
-    out.clear();
     let timelines: Vec<_> = replicas.iter().map(Timeline::new).collect();
+    let mut out = Writer::new(&timelines, out);
     let mut at = vec![0; replicas.len()];
     let mut slices: Vec<Range<usize>> = Vec::with_capacity(replicas.len());
     let mut cell = Cell::default();
@@ -33,9 +33,10 @@ pub fn stable(replicas: &[Columns], out: &mut Columns) {
         let elected = elect(&slices);
         let lone = slices.iter().filter(|s| !s.is_empty()).count() == 1;
         if lone || covers(&timelines[elected], slices[elected].clone(), start, end) {
-            timelines[elected].copy(slices[elected].clone(), out);
+            out.copy(elected, slices[elected].clone());
         } else {
-            cell.fill(&timelines, &slices, elected, (start, end), out);
+            cell.fill(&timelines, &slices, elected, (start, end));
+            cell.copy(&mut out);
         }
     }
 }
@@ -84,14 +85,8 @@ struct Cell {
 }
 
 impl Cell {
-    fn fill(
-        &mut self,
-        timelines: &[Timeline<'_>],
-        slices: &[Range<usize>],
-        elected: usize,
-        bounds: (i64, i64),
-        out: &mut Columns,
-    ) {
+    /// Collects what is taken of the cell.
+    fn fill(&mut self, timelines: &[Timeline<'_>], slices: &[Range<usize>], elected: usize, bounds: (i64, i64)) {
         let samples = |replica: usize, stale: bool| {
             let timeline = &timelines[replica];
             let kept = slices[replica].clone().filter(move |&i| timeline.stale(i) == stale);
@@ -114,7 +109,6 @@ impl Cell {
             self.extra.extend(markers.filter(|m| ends_series(m, picks, elected, interval)));
         }
         self.merge_extra();
-        self.copy(timelines, out);
     }
 
     /// The median distance between the elected replica's samples; else between all replicas' own.
@@ -144,9 +138,9 @@ impl Cell {
     }
 
     /// Copies runs of neighbours in one go.
-    fn copy(&self, timelines: &[Timeline<'_>], out: &mut Columns) {
+    fn copy(&self, out: &mut Writer<'_, '_>) {
         for run in self.picks.chunk_by(|a, b| a.replica == b.replica && a.i + 1 == b.i) {
-            timelines[run[0].replica].copy(run[0].i..run[0].i + run.len(), out);
+            out.copy(run[0].replica, run[0].i..run[0].i + run.len());
         }
     }
 }

@@ -1,6 +1,6 @@
 use block::Columns;
 
-use super::timeline::Timeline;
+use super::timeline::{Timeline, Writer};
 
 /// The penalty in milliseconds before two samples have been seen.
 const FIRST_PENALTY_MS: i64 = 5000;
@@ -11,8 +11,8 @@ const FIRST_PENALTY_MS: i64 = 5000;
 /// again after twice the distance of the last two samples taken. Samples must be cut to the fetch window
 /// before, since the outcome depends on where a stream begins.
 pub fn penalty(replicas: &[Columns], out: &mut Columns) {
-    out.clear();
     let timelines: Vec<_> = replicas.iter().map(Timeline::new).collect();
+    let mut out = Writer::new(&timelines, out);
     let Some((first, rest)) = timelines.split_first() else { return };
     let mut taken: Vec<Pick> = picks(first, 0).collect();
     let mut folded = Vec::new();
@@ -22,7 +22,7 @@ pub fn penalty(replicas: &[Columns], out: &mut Columns) {
         std::mem::swap(&mut taken, &mut folded);
     }
     for run in taken.chunk_by(|a, b| a.replica == b.replica && a.i + 1 == b.i) {
-        timelines[run[0].replica].copy(run[0].i..run[0].i + run.len(), out);
+        out.copy(run[0].replica, run[0].i..run[0].i + run.len());
     }
 }
 

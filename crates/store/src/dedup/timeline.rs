@@ -2,6 +2,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use block::Columns;
+use model::histogram::CounterResetHint;
 use model::is_stale;
 
 /// The samples of one replica in the order of time, whatever their kind.
@@ -53,23 +54,50 @@ impl<'a> Timeline<'a> {
         }
         range.into_iter().any(|i| self.stale(i))
     }
+}
 
-    /// Appends samples to `out`.
-    pub(super) fn copy(&self, range: Range<usize>, out: &mut Columns) {
-        if self.order.is_empty() {
-            out.t.extend_from_slice(&self.columns.t[range.clone()]);
-            out.v.extend_from_slice(&self.columns.v[range]);
+/// Writes runs of samples of several timelines into columns.
+#[derive(Debug)]
+pub(super) struct Writer<'a, 'b> {
+    timelines: &'a [Timeline<'b>],
+    out: &'a mut Columns,
+    /// The replica written last and where its next sample lies.
+    last: (usize, usize),
+}
+
+impl<'a, 'b> Writer<'a, 'b> {
+    /// `out` is emptied.
+    pub(super) fn new(timelines: &'a [Timeline<'b>], out: &'a mut Columns) -> Self {
+        out.clear();
+        Self { timelines, out, last: (usize::MAX, 0) }
+    }
+
+    /// Appends samples of one replica.
+    pub(super) fn copy(&mut self, replica: usize, range: Range<usize>) {
+        let Timeline { columns, order, .. } = &self.timelines[replica];
+        let goes_on = std::mem::replace(&mut self.last, (replica, range.end)) == (replica, range.start);
+        if order.is_empty() {
+            self.out.t.extend_from_slice(&columns.t[range.clone()]);
+            self.out.v.extend_from_slice(&columns.v[range]);
             return;
         }
-        for &at in &self.order[range] {
+        let first_histogram = self.out.h.len();
+        for &at in &order[range] {
             let i = (at & !HISTOGRAM) as usize;
             if at & HISTOGRAM == 0 {
-                out.t.push(self.columns.t[i]);
-                out.v.push(self.columns.v[i]);
+                self.out.t.push(columns.t[i]);
+                self.out.v.push(columns.v[i]);
             } else {
-                out.ht.push(self.columns.ht[i]);
-                out.h.push(self.columns.h[i].clone());
+                self.out.ht.push(columns.ht[i]);
+                self.out.h.push(columns.h[i].clone());
             }
+        }
+        // The hint speaks of the predecessor in its own replica, which is another one here.
+        if let Some(h) = self.out.h.get_mut(first_histogram)
+            && !goes_on
+            && h.counter_reset_hint != CounterResetHint::Gauge
+        {
+            h.counter_reset_hint = CounterResetHint::Unknown;
         }
     }
 }

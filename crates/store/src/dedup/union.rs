@@ -1,12 +1,12 @@
 use block::Columns;
 
-use super::timeline::Timeline;
+use super::timeline::{Timeline, Writer};
 
 /// Every sample of every input, ascending, into `out`, which is replaced. Of samples at the same time
 /// the first input's is kept, but a staleness marker gives way to a sample.
 pub fn union(inputs: &[Columns], out: &mut Columns) {
-    out.clear();
     let timelines: Vec<_> = inputs.iter().map(Timeline::new).collect();
+    let mut out = Writer::new(&timelines, out);
     let mut at = vec![0; inputs.len()];
     loop {
         // The first input with the least next time, and how long it stays below all others.
@@ -29,13 +29,13 @@ pub fn union(inputs: &[Columns], out: &mut Columns) {
             } else {
                 timelines[i].times[at[i]..].partition_point(|&t| t < bound)
             };
-            timelines[i].copy(at[i]..at[i] + n, out);
+            out.copy(i, at[i]..at[i] + n);
             at[i] += n;
             continue;
         }
         let same = |r: &usize| timelines[*r].times.get(at[*r]) == Some(&t);
         let chosen = (0..inputs.len()).filter(same).find(|&r| !timelines[r].stale(at[r])).unwrap_or(i);
-        timelines[chosen].copy(at[chosen]..at[chosen] + 1, out);
+        out.copy(chosen, at[chosen]..at[chosen] + 1);
         for (timeline, at) in timelines.iter().zip(&mut at) {
             *at += usize::from(timeline.times.get(*at) == Some(&t));
         }
