@@ -95,7 +95,7 @@ pub fn format(ms: i64) -> String {
     for (name, unit_ms, exact) in UNITS {
         let unit_ms = unit_ms.unsigned_abs();
         let count = rest / unit_ms;
-        if count > 0 && !(exact && !rest.is_multiple_of(unit_ms)) {
+        if count > 0 && (!exact || rest.is_multiple_of(unit_ms)) {
             let _infallible = write!(text, "{count}{name}");
             rest -= count * unit_ms;
         }

@@ -112,7 +112,7 @@ fn penalty_follows_the_iterator_step_by_step() {
     let b = vec![(11, 2.0), (21, 2.0), (31, 2.0), (41, 2.0), (51, 2.0), (61, 2.0), (71, 2.0), (81, 2.0), (91, 2.0)];
     let expected = vec![(10, 1.0), (20, 1.0), (30, 1.0), (51, 2.0), (61, 2.0), (71, 2.0), (81, 2.0), (91, 2.0)];
     assert_eq!(run(penalty, &[a.clone(), b]), expected);
-    assert_eq!(run(penalty, &[a.clone()]), a);
+    assert_eq!(run(penalty, std::slice::from_ref(&a)), a);
     assert_eq!(run(penalty, &[vec![], a.clone(), vec![]]), a);
 }
 
