@@ -1,0 +1,3 @@
+//! The whole tier on real input, through its real binary.
+
+mod s3;
