@@ -1,6 +1,28 @@
-//! Chunk encodings.
+//! Chunk encodings: decoding in bulk and sample by sample, and encoding.
+//!
+//! Formats: Prometheus' `tsdb/chunkenc` and Thanos' `pkg/compact/downsample/aggr.go`. Payloads come
+//! from outside: whatever they hold, decoding ends, and takes no more memory than their size accounts
+//! for.
 
-use crate::Corrupt;
+pub mod aggregates;
+mod bits;
+mod cursor;
+mod encode;
+mod histogram;
+mod start;
+mod varbit;
+mod window;
+mod xor;
+mod xor2;
+
+pub use aggregates::Aggregates;
+pub use cursor::{Cursor, Sample};
+pub use encode::{EncodeOptions, SAMPLES_PER_CHUNK, SeriesEncoder, encode_floats};
+pub use histogram::{FloatHistogramEncoder, HistogramEncoder, ResetHeader};
+pub use xor::XorEncoder;
+pub use xor2::Xor2Encoder;
+
+use crate::{Columns, Corrupt};
 
 /// How a chunk's bytes are encoded: the encoding byte in a chunk file. On the `StoreAPI`'s wire the
 /// enumeration is Prometheus' minus one.
@@ -83,4 +105,80 @@ pub struct EncodedChunk {
     pub encoding: Encoding,
     /// The payload: what lies between the encoding byte and the checksum in a chunk file.
     pub bytes: Vec<u8>,
+}
+
+/// Appends all samples of a chunk: floats to `t` and `v`, histograms to `ht` and `h`.
+///
+/// # Errors
+/// When the payload is damaged, with the byte offset in it, or is an aggregate chunk, which is to be
+/// split by [`Aggregates::split`] first. `out` is then as it was.
+pub fn decode(encoding: Encoding, payload: &[u8], out: &mut Columns) -> Result<(), Corrupt> {
+    let mark = out.mark();
+    let result = decode_into(encoding, payload, out);
+    if result.is_err() {
+        out.truncate(mark);
+    }
+    result
+}
+
+/// Appends all samples of several chunks of one series, in the order given; as [`decode`], but
+/// several at a time where the CPU can.
+///
+/// # Errors
+/// As [`decode`], for the first damaged chunk. `out` is then as it was.
+pub fn decode_many(chunks: &[(Encoding, &[u8])], out: &mut Columns) -> Result<(), Corrupt> {
+    let mark = out.mark();
+    for (encoding, payload) in chunks {
+        if let Err(e) = decode_into(*encoding, payload, out) {
+            out.truncate(mark);
+            return Err(e);
+        }
+    }
+    Ok(())
+}
+
+fn decode_into(encoding: Encoding, payload: &[u8], out: &mut Columns) -> Result<(), Corrupt> {
+    match encoding {
+        Encoding::Xor | Encoding::Xor2 => {
+            let count = sample_count(encoding, payload)? as usize;
+            let (start, end) = (out.t.len(), out.t.len() + count);
+            out.t.resize(end, 0);
+            out.v.resize(end, 0.0);
+            let (t, v) = (&mut out.t[start..], &mut out.v[start..]);
+            if encoding == Encoding::Xor { xor::decode(payload, t, v) } else { xor2::decode(payload, t, v) }
+        }
+        Encoding::Histogram => histogram::decode_integer(payload, false, out),
+        Encoding::HistogramSt => histogram::decode_integer(payload, true, out),
+        Encoding::FloatHistogram => histogram::decode_float(payload, false, out),
+        Encoding::FloatHistogramSt => histogram::decode_float(payload, true, out),
+        Encoding::Aggregates => Err(not_split()),
+    }
+}
+
+/// How many samples a chunk holds, from its header; of an aggregate chunk, how many its count has.
+///
+/// # Errors
+/// When the payload is shorter than its header, or than so many samples must be.
+pub fn sample_count(encoding: Encoding, payload: &[u8]) -> Result<u32, Corrupt> {
+    if encoding == Encoding::Aggregates {
+        return match Aggregates::split(payload)?.get(Aggregate::Count) {
+            Some((encoding, payload)) => sample_count(encoding, payload),
+            None => Ok(0),
+        };
+    }
+    let Some(&[a, b]) = payload.first_chunk() else {
+        return Err(Corrupt::new(payload.len() as u64, "chunk ends within its header"));
+    };
+    let st = matches!(encoding, Encoding::HistogramSt | Encoding::FloatHistogramSt);
+    let count = u16::from_be_bytes([if st { a & 0x3f } else { a }, b]);
+    // A sample takes a bit at least (XOR2); the first takes nine bytes and more.
+    if usize::from(count) > payload.len() * 8 {
+        return Err(Corrupt::new(0, format!("{count} samples in a chunk of {} bytes", payload.len())));
+    }
+    Ok(count.into())
+}
+
+#[cold]
+fn not_split() -> Corrupt {
+    Corrupt::new(0, "aggregate chunk where a chunk of samples is expected")
 }

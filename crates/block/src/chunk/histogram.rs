@@ -1,0 +1,119 @@
+//! Native histograms (encodings 2, 3, and 5 and 6 with start timestamps).
+//!
+//! A payload is a header of three bytes, the bucket layout, then per sample time, counts, sum and
+//! buckets. In integer chunks counts and buckets are deltas of deltas, in float chunks XORs. All
+//! samples of a chunk have one layout; a staleness marker has no buckets.
+
+mod buckets;
+mod float;
+mod integer;
+mod layout;
+mod write;
+
+pub use write::{FloatHistogramEncoder, HistogramEncoder};
+
+pub(super) use float::FloatReader;
+pub(super) use integer::IntegerReader;
+
+use model::CounterResetHint;
+
+use crate::{Columns, Corrupt};
+
+pub(super) const HEADER: usize = 3;
+/// The two bits of a header that tell of a counter reset.
+const RESET_MASK: u8 = 0b1100_0000;
+/// The bits of the count in chunks with start timestamps.
+const COUNT_MASK_ST: u16 = 0x3fff;
+
+/// What a chunk's header says of a counter reset between it and the chunk before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ResetHeader {
+    /// Nothing.
+    #[default]
+    Unknown,
+    NotCounterReset,
+    CounterReset,
+    /// The chunk holds gauges.
+    Gauge,
+}
+
+impl ResetHeader {
+    fn from_byte(byte: u8) -> Self {
+        match byte & RESET_MASK {
+            0b0100_0000 => Self::NotCounterReset,
+            0b1000_0000 => Self::CounterReset,
+            0b1100_0000 => Self::Gauge,
+            _ => Self::Unknown,
+        }
+    }
+
+    fn to_byte(self) -> u8 {
+        match self {
+            Self::Unknown => 0,
+            Self::NotCounterReset => 0b0100_0000,
+            Self::CounterReset => 0b1000_0000,
+            Self::Gauge => 0b1100_0000,
+        }
+    }
+
+    /// The hint for sample `k` of a chunk. The chunk before may be gone, so the first sample's is
+    /// unknown even where the header knows.
+    fn hint(self, k: usize) -> CounterResetHint {
+        match self {
+            Self::Gauge => CounterResetHint::Gauge,
+            _ if k > 0 => CounterResetHint::NotCounterReset,
+            _ => CounterResetHint::Unknown,
+        }
+    }
+}
+
+/// The three bytes in front.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Header {
+    pub(super) count: u16,
+    pub(super) reset: ResetHeader,
+    /// The byte on start timestamps; `None` in chunks without them.
+    pub(super) start: Option<u8>,
+}
+
+impl Header {
+    pub(super) fn read(payload: &[u8], st: bool) -> Result<Self, Corrupt> {
+        let Some(&[a, b, c]) = payload.first_chunk() else {
+            return Err(Corrupt::new(payload.len() as u64, "chunk ends within its header"));
+        };
+        let count = u16::from_be_bytes([a, b]);
+        Ok(if st {
+            Self { count: count & COUNT_MASK_ST, reset: ResetHeader::from_byte(a), start: Some(c) }
+        } else {
+            Self { count, reset: ResetHeader::from_byte(c), start: None }
+        })
+    }
+
+    fn to_bytes(self) -> [u8; HEADER] {
+        let [a, b] = self.count.to_be_bytes();
+        match self.start {
+            Some(start) => [a | self.reset.to_byte(), b, start],
+            None => [a, b, self.reset.to_byte()],
+        }
+    }
+}
+
+/// Appends an integer chunk's samples, converted to float counts.
+pub(super) fn decode_integer(payload: &[u8], st: bool, out: &mut Columns) -> Result<(), Corrupt> {
+    let mut r = IntegerReader::new(payload, st)?;
+    while r.advance()? {
+        out.ht.push(r.time());
+        out.h.push(r.float_histogram()?);
+    }
+    Ok(())
+}
+
+/// Appends a float chunk's samples.
+pub(super) fn decode_float(payload: &[u8], st: bool, out: &mut Columns) -> Result<(), Corrupt> {
+    let mut r = FloatReader::new(payload, st)?;
+    while r.advance()? {
+        out.ht.push(r.time());
+        out.h.push(r.histogram()?);
+    }
+    Ok(())
+}

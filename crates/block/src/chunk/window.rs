@@ -1,0 +1,105 @@
+//! One XOR-compressed float: the value differs from the one before in a window of significant bits
+//! that lasts until a value does not fit it.
+
+use super::bits::{BitReader, BitWriter};
+use crate::Corrupt;
+
+/// The significant bits of the last difference.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window {
+    /// Zero bits in front of the window, at most 31; `NONE` as long as there is no window.
+    leading: u8,
+    /// Zero bits behind it.
+    trailing: u8,
+}
+
+const NONE: u8 = 0xff;
+
+impl Window {
+    /// No window yet.
+    pub(crate) const UNSET: Self = Self { leading: NONE, trailing: 0 };
+    /// What a reader starts with: reuse before any window means all 64 bits.
+    pub(crate) const FULL: Self = Self { leading: 0, trailing: 0 };
+
+    /// How many bits it has, 1 to 64.
+    #[inline]
+    pub(crate) fn width(self) -> u32 {
+        64 - u32::from(self.leading) - u32::from(self.trailing)
+    }
+
+    #[inline]
+    pub(crate) fn trailing(self) -> u32 {
+        u32::from(self.trailing)
+    }
+
+    /// The window of 5 bits of leading zeros and 6 bits of width, 0 standing for 64.
+    #[inline]
+    pub(crate) fn from_header(header: u32) -> Option<Self> {
+        let (leading, width) = (header >> 6 & 31, (header.wrapping_sub(1) & 63) + 1);
+        let trailing = 64u32.checked_sub(leading + width)?;
+        Some(Self { leading: leading as u8, trailing: trailing as u8 })
+    }
+
+    /// Reads a new window and the bits in it; gives the difference.
+    pub(crate) fn read_new(&mut self, r: &mut BitReader<'_>) -> Result<u64, Corrupt> {
+        let header = r.bits(11)? as u32;
+        let Some(window) = Self::from_header(header) else {
+            return Err(r.corrupt("value window is wider than 64 bits"));
+        };
+        *self = window;
+        self.read_reuse(r)
+    }
+
+    /// Reads the bits of the present window; gives the difference.
+    pub(crate) fn read_reuse(self, r: &mut BitReader<'_>) -> Result<u64, Corrupt> {
+        Ok(r.bits(self.width())? << self.trailing)
+    }
+
+    /// Reads a value behind `bits`, those of the value before, and gives its bits.
+    pub(crate) fn read(&mut self, r: &mut BitReader<'_>, bits: u64) -> Result<u64, Corrupt> {
+        if !r.bit()? {
+            return Ok(bits);
+        }
+        let delta = if r.bit()? { self.read_new(r)? } else { self.read_reuse(r)? };
+        Ok(bits ^ delta)
+    }
+
+    /// Whether the difference fits the window; otherwise it becomes the narrowest that holds it.
+    #[inline]
+    pub(crate) fn keeps(&mut self, delta: u64) -> bool {
+        let leading = delta.leading_zeros().min(31) as u8;
+        let trailing = delta.trailing_zeros() as u8;
+        if self.leading != NONE && leading >= self.leading && trailing >= self.trailing {
+            return true;
+        }
+        *self = Self { leading, trailing };
+        false
+    }
+
+    /// The 11 bits of [`Window::from_header`].
+    #[inline]
+    pub(crate) fn header(self) -> u64 {
+        u64::from(self.leading) << 6 | u64::from(self.width() & 63)
+    }
+
+    /// Writes the bits of a difference that lies in the window.
+    #[inline]
+    pub(crate) fn write_delta(self, w: &mut BitWriter, delta: u64) {
+        w.bits(delta >> self.trailing, self.width());
+    }
+
+    /// Writes the value of bits `next` behind that of `bits`.
+    #[inline]
+    pub(crate) fn write(&mut self, w: &mut BitWriter, next: u64, bits: u64) {
+        let delta = next ^ bits;
+        if delta == 0 {
+            return w.bit(false);
+        }
+        if self.keeps(delta) {
+            w.bits(0b10, 2);
+        } else {
+            w.bits(0b11 << 11 | self.header(), 13);
+        }
+        self.write_delta(w, delta);
+    }
+}

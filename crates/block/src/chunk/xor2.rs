@@ -1,0 +1,114 @@
+//! Floats, XOR2 (encoding 4): control bits that cover time and value together, staleness markers
+//! without a value, and an optional start timestamp per sample.
+
+mod write;
+
+pub use write::Xor2Encoder;
+
+use model::STALE_NAN_BITS;
+
+use super::bits::BitReader;
+use super::start::StartReader;
+use super::window::Window;
+use crate::Corrupt;
+
+/// Count and the byte on start timestamps.
+pub(super) const HEADER: usize = 3;
+
+/// All that the next sample depends on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct State {
+    pub(super) t: i64,
+    delta: i64,
+    /// Of the value.
+    pub(super) bits: u64,
+    /// Of the last value that was no staleness marker, which the next is told from.
+    base: u64,
+    window: Window,
+    pub(super) start: StartReader,
+}
+
+impl State {
+    /// Before the first sample; `start` is the header's third byte.
+    pub(super) fn new(start: u8) -> Self {
+        Self { t: 0, delta: 0, bits: 0, base: 0, window: Window::FULL, start: StartReader::new(start) }
+    }
+}
+
+/// Decodes `t.len()` samples, which must be the header's count.
+pub(super) fn decode(payload: &[u8], t: &mut [i64], v: &mut [f64]) -> Result<(), Corrupt> {
+    let Some(&start) = payload.get(HEADER - 1) else {
+        return Err(Corrupt::new(payload.len() as u64, "chunk ends within its header"));
+    };
+    let mut r = BitReader::new(payload, HEADER);
+    let mut state = State::new(start);
+    for k in 0..t.len() {
+        state = read(&mut r, state, k)?;
+        (t[k], v[k]) = (state.t, f64::from_bits(state.bits));
+    }
+    Ok(())
+}
+
+/// Reads sample `k` behind `last`.
+#[inline]
+pub(super) fn read(r: &mut BitReader<'_>, last: State, k: usize) -> Result<State, Corrupt> {
+    let mut next = last;
+    match k {
+        0 => {
+            next.t = r.varint()?;
+            next.bits = r.bits(64)?;
+        }
+        1 => {
+            next.delta = r.uvarint()? as i64;
+            read_value(r, &mut next)?;
+        }
+        _ => read_joint(r, &mut next)?,
+    }
+    if next.bits != STALE_NAN_BITS {
+        next.base = next.bits;
+    }
+    if k > 0 {
+        next.t = last.t.wrapping_add(next.delta);
+    }
+    next.start.read(r, k, next.t, last.t)?;
+    Ok(next)
+}
+
+#[inline]
+fn read_joint(r: &mut BitReader<'_>, next: &mut State) -> Result<(), Corrupt> {
+    let dod = match r.ones(5)? {
+        0 => {
+            next.bits = next.base;
+            return Ok(());
+        }
+        1 => {
+            let delta = if r.bit()? { next.window.read_new(r)? } else { next.window.read_reuse(r)? };
+            next.bits = next.base ^ delta;
+            return Ok(());
+        }
+        2 => twos_complement(r.bits(13)?, 13),
+        3 => twos_complement(r.bits(20)?, 20),
+        4 => r.bits(64)? as i64,
+        _ => {
+            next.bits = STALE_NAN_BITS;
+            return Ok(());
+        }
+    };
+    next.delta = next.delta.wrapping_add(dod);
+    read_value(r, next)
+}
+
+#[inline]
+fn read_value(r: &mut BitReader<'_>, next: &mut State) -> Result<(), Corrupt> {
+    next.bits = match r.ones(3)? {
+        0 => next.base,
+        1 => next.base ^ next.window.read_reuse(r)?,
+        2 => next.base ^ next.window.read_new(r)?,
+        _ => STALE_NAN_BITS,
+    };
+    Ok(())
+}
+
+fn twos_complement(bits: u64, n: u32) -> i64 {
+    (bits << (64 - n)) as i64 >> (64 - n)
+}
