@@ -1,0 +1,271 @@
+//! The `index` file: symbols, series, postings and the tables that lead to them.
+//!
+//! Layout: Prometheus' index format, version 2 (series references are offsets in units of 16 bytes,
+//! symbol references are numbers) and version 1 (both are byte offsets). Opening reads the table of
+//! contents only; symbols and the postings offset table are walked, and their checksums verified, when
+//! they are first asked for. Of each, one in [`symbols::STRIDE`] or [`table::STRIDE`] positions stays
+//! in memory.
+
+mod series;
+mod symbols;
+mod table;
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use ::bytes::Bytes;
+
+use crate::bytes::{Cursor, check_crc};
+use crate::{Corrupt, Postings};
+
+pub use series::{ChunkRef, SeriesEntry};
+use symbols::Symbols;
+use table::OffsetTable;
+pub(crate) use table::{Entry, NameEntries};
+
+/// The file's name within a block.
+pub const INDEX_FILE: &str = "index";
+/// The first four bytes.
+pub const MAGIC: u32 = 0xBAAA_D700;
+/// Series of version 2 begin at multiples of this, and their references count in it.
+pub const SERIES_ALIGN: u64 = 16;
+pub(crate) const HEADER_LEN: usize = 5;
+pub(crate) const TOC_LEN: usize = 6 * 8 + 4;
+
+/// Where the parts of an index file begin, as byte offsets. Zero: the part does not exist.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Toc {
+    pub symbols: u64,
+    pub series: u64,
+    /// Also the end of the series section.
+    pub label_indices: u64,
+    pub label_indices_table: u64,
+    pub postings: u64,
+    pub postings_table: u64,
+}
+
+/// Reads an index file that lies in memory or is mapped into it. Shared between threads freely.
+///
+/// Every method gives [`Corrupt`] (with file and offset) on damaged bytes and never panics; work and
+/// memory are bounded by the file's size.
+#[derive(Debug)]
+pub struct IndexReader {
+    bytes: Bytes,
+    version: u8,
+    toc: Toc,
+    symbols: OnceLock<Result<Symbols, Corrupt>>,
+    table: OnceLock<Result<OffsetTable, Corrupt>>,
+}
+
+impl IndexReader {
+    /// Over the whole file's bytes. Anything that is `AsRef<[u8]> + Send + 'static` becomes [`Bytes`]
+    /// without a copy through `Bytes::from_owner`.
+    ///
+    /// # Errors
+    /// When header or table of contents are damaged, or the version is neither 1 nor 2.
+    pub fn new(bytes: Bytes) -> Result<Self, Corrupt> {
+        let (version, toc) = read_frame(&bytes).map_err(named)?;
+        Ok(Self { bytes, version, toc, symbols: OnceLock::new(), table: OnceLock::new() })
+    }
+
+    /// Maps the file into memory.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); a file that cannot be opened is damaged at offset 0.
+    pub fn open(path: &Path) -> Result<Self, Corrupt> {
+        Self::new(crate::map_file(path)?)
+    }
+
+    #[must_use]
+    pub fn version(&self) -> u8 {
+        self.version
+    }
+
+    #[must_use]
+    pub fn toc(&self) -> Toc {
+        self.toc
+    }
+
+    /// The file's bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// Heap bytes held by what was walked so far; the file itself is not counted.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        let symbols = self.symbols.get().and_then(|s| s.as_ref().ok()).map_or(0, Symbols::heap_bytes);
+        symbols + self.table.get().and_then(|t| t.as_ref().ok()).map_or(0, OffsetTable::heap_bytes)
+    }
+
+    /// How many symbols there are.
+    ///
+    /// # Errors
+    /// When the symbol table is damaged.
+    pub fn symbol_count(&self) -> Result<usize, Corrupt> {
+        Ok(self.symbols()?.count())
+    }
+
+    /// The string that a series or [`symbol_ref`](Self::symbol_ref) refers to.
+    ///
+    /// # Errors
+    /// When the symbol table is damaged or has no such symbol.
+    pub fn symbol(&self, reference: u32) -> Result<&str, Corrupt> {
+        self.symbols()?.get(&self.bytes, reference).map_err(named)
+    }
+
+    /// The reference of a string, if it is a symbol.
+    ///
+    /// # Errors
+    /// When the symbol table is damaged.
+    pub fn symbol_ref(&self, text: &str) -> Result<Option<u32>, Corrupt> {
+        self.symbols()?.find(&self.bytes, text).map_err(named)
+    }
+
+    /// All symbols in order, those that no series uses included.
+    ///
+    /// # Errors
+    /// When the symbol table is damaged.
+    pub fn all_symbols(&self) -> Result<Vec<&str>, Corrupt> {
+        self.symbols()?.all(&self.bytes).map_err(named)
+    }
+
+    /// All label names, sorted.
+    ///
+    /// # Errors
+    /// When the postings offset table is damaged.
+    pub fn label_names(&self) -> Result<Vec<&str>, Corrupt> {
+        self.table()?.names(&self.bytes).map_err(named)
+    }
+
+    /// All values of a label, sorted; none if no series has it.
+    ///
+    /// # Errors
+    /// When the postings offset table is damaged.
+    pub fn label_values(&self, name: &str) -> Result<Vec<&str>, Corrupt> {
+        let Some(entries) = self.entries(name)? else { return Ok(Vec::new()) };
+        let mut values = Vec::with_capacity(entries.len());
+        entries.for_each(|entry| {
+            values.push(entry.value_str()?);
+            Ok(true)
+        })?;
+        Ok(values)
+    }
+
+    /// How many values a label has, without walking over them.
+    ///
+    /// # Errors
+    /// When the postings offset table is damaged.
+    pub fn label_value_count(&self, name: &str) -> Result<usize, Corrupt> {
+        Ok(self.entries(name)?.map_or(0, |e| e.len()))
+    }
+
+    /// The series that have the label with this value; none if the pair does not occur.
+    ///
+    /// # Errors
+    /// When the postings offset table or the list is damaged.
+    pub fn postings(&self, name: &str, value: &str) -> Result<Postings<'_>, Corrupt> {
+        match self.entries(name)? {
+            Some(entries) => match entries.find(value.as_bytes())? {
+                Some(entry) => self.postings_at(entry.offset),
+                None => Ok(Postings::default()),
+            },
+            None => Ok(Postings::default()),
+        }
+    }
+
+    /// All series, in label order.
+    ///
+    /// # Errors
+    /// As [`postings`](Self::postings).
+    pub fn all_postings(&self) -> Result<Postings<'_>, Corrupt> {
+        self.postings("", "")
+    }
+
+    /// The list at a byte offset, its checksum verified.
+    pub(crate) fn postings_at(&self, offset: u64) -> Result<Postings<'_>, Corrupt> {
+        self.read_postings(offset).map_err(named)
+    }
+
+    /// The number of series in the list at a byte offset, as the list itself says.
+    pub(crate) fn postings_len_at(&self, offset: u64) -> Result<usize, Corrupt> {
+        let mut cursor = Cursor::at(&self.bytes, usize::try_from(offset).unwrap_or(usize::MAX));
+        let len = cursor.be32().map_err(named)? as usize;
+        let count = cursor.be32().map_err(named)? as usize;
+        if len != 4 + 4 * count || cursor.remaining() < 4 * count {
+            return Err(named(cursor.corrupt(format!("a list of {count} series in {len} bytes"))));
+        }
+        Ok(count)
+    }
+
+    /// The table's entries of one label name.
+    pub(crate) fn entries(&self, name: &str) -> Result<Option<NameEntries<'_>>, Corrupt> {
+        Ok(self.table()?.entries(&self.bytes, name))
+    }
+
+    fn read_postings(&self, offset: u64) -> Result<Postings<'_>, Corrupt> {
+        let mut body = Cursor::at(&self.bytes, usize::try_from(offset).unwrap_or(usize::MAX)).section()?;
+        let count = body.be32()? as usize;
+        if body.remaining() != count.saturating_mul(4) {
+            return Err(body.corrupt(format!("a list of {count} series in {} bytes", body.remaining())));
+        }
+        Ok(Postings::new(body.take(count * 4)?))
+    }
+
+    /// Byte offset of a series.
+    pub(crate) fn series_offset(&self, reference: u32) -> u64 {
+        if self.version == 1 { u64::from(reference) } else { u64::from(reference) * SERIES_ALIGN }
+    }
+
+    /// One past the largest reference that a series can have.
+    pub(crate) fn series_ref_end(&self) -> u64 {
+        let end = if self.toc.label_indices > 0 { self.toc.label_indices } else { self.bytes.len() as u64 };
+        if self.version == 1 { end } else { end / SERIES_ALIGN + 1 }
+    }
+
+    fn symbols(&self) -> Result<&Symbols, Corrupt> {
+        let read = || Symbols::read(&self.bytes, self.version, self.toc.symbols).map_err(named);
+        self.symbols.get_or_init(read).as_ref().map_err(Clone::clone)
+    }
+
+    fn table(&self) -> Result<&OffsetTable, Corrupt> {
+        let read = || OffsetTable::read(&self.bytes, self.toc.postings_table).map_err(named);
+        self.table.get_or_init(read).as_ref().map_err(Clone::clone)
+    }
+}
+
+fn named(e: Corrupt) -> Corrupt {
+    e.within(INDEX_FILE, 0)
+}
+
+fn read_frame(bytes: &[u8]) -> Result<(u8, Toc), Corrupt> {
+    let mut cursor = Cursor::at(bytes, 0);
+    if bytes.len() < HEADER_LEN + TOC_LEN {
+        return Err(cursor.corrupt(format!("{} bytes are too few for an index", bytes.len())));
+    }
+    let magic = cursor.be32()?;
+    if magic != MAGIC {
+        return Err(Corrupt::new(0, format!("magic number is {magic:08x}, expected {MAGIC:08x}")));
+    }
+    let version = cursor.byte()?;
+    if !(1..=2).contains(&version) {
+        return Err(Corrupt::new(4, format!("unknown index version {version}")));
+    }
+    let start = bytes.len() - TOC_LEN;
+    let mut cursor = Cursor::at(bytes, start);
+    let toc = Toc {
+        symbols: cursor.be64()?,
+        series: cursor.be64()?,
+        label_indices: cursor.be64()?,
+        label_indices_table: cursor.be64()?,
+        postings: cursor.be64()?,
+        postings_table: cursor.be64()?,
+    };
+    check_crc(cursor.be32()?, &bytes[start..bytes.len() - 4], start)?;
+    let parts = [toc.symbols, toc.series, toc.label_indices, toc.label_indices_table, toc.postings, toc.postings_table];
+    if let Some(outside) = parts.iter().find(|&&offset| offset > start as u64) {
+        return Err(Corrupt::new(start as u64, format!("a part begins at {outside}, outside the file")));
+    }
+    Ok((version, toc))
+}

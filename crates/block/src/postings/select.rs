@@ -1,0 +1,242 @@
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use model::{MatchOp, Matcher};
+
+use super::{Postings, Union};
+use crate::Corrupt;
+use crate::index::{Entry, INDEX_FILE, IndexReader};
+
+/// Reading a series' labels costs about as much as walking over so many members of lists.
+const SERIES_COST: usize = 24;
+/// Reading a series' labels costs about as much as trying a pattern on so many values.
+const VALUE_COST: usize = 4;
+
+/// The series that all matchers hold for, ascending, with Prometheus' semantics: a label that is
+/// missing has the empty value. No matchers select everything.
+///
+/// Cheap conditions come first; the others then narrow what is left, by their lists or, where that is
+/// cheaper, by the labels of each series that is left.
+///
+/// # Errors
+/// When the parts of the index that are needed are damaged.
+pub fn select(index: &IndexReader, matchers: &[Matcher]) -> Result<Vec<u32>, Corrupt> {
+    let mut conditions = Vec::with_capacity(matchers.len());
+    for matcher in matchers {
+        match Condition::new(index, matcher)? {
+            Outcome::Always => {}
+            Outcome::Never => return Ok(Vec::new()),
+            Outcome::Depends(condition) => conditions.push(condition),
+        }
+    }
+    conditions.sort_by_key(|c| (!c.keep, c.cost));
+    let mut selection = Selection { index, found: None, by_labels: Vec::new() };
+    for condition in conditions {
+        selection.narrow(condition)?;
+        if selection.found.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(Vec::new());
+        }
+    }
+    selection.finish()
+}
+
+enum Outcome<'a> {
+    Always,
+    Never,
+    Depends(Condition<'a>),
+}
+
+/// A matcher as a set of lists: series in one of them are kept, or dropped.
+struct Condition<'a> {
+    matcher: &'a Matcher,
+    keep: bool,
+    which: Which<'a>,
+    /// Members of the lists, or values to try, before anything is read.
+    cost: usize,
+}
+
+/// Which values' lists.
+enum Which<'a> {
+    /// Resolved, with the members' number.
+    Lists(Vec<u64>, usize),
+    /// Of these values.
+    Values(&'a [Arc<str>]),
+    /// Every value.
+    Every,
+    /// Those that match, or do not; all begin with the prefix.
+    Try { prefix: &'a str },
+}
+
+impl<'a> Condition<'a> {
+    fn new(index: &IndexReader, matcher: &'a Matcher) -> Result<Outcome<'a>, Corrupt> {
+        if matcher.name.is_empty() {
+            return Ok(if matcher.matches_empty() { Outcome::Always } else { Outcome::Never });
+        }
+        if matcher.matches_everything() {
+            return Ok(Outcome::Always);
+        }
+        // Series without the label match the empty value: then what does not match is dropped.
+        let keep = !matcher.matches_empty();
+        let Some(entries) = index.entries(&matcher.name)? else {
+            return Ok(if keep { Outcome::Never } else { Outcome::Always });
+        };
+        // Which values are on the list: those that match where they are kept, else those that do not.
+        let which = match matcher.op {
+            MatchOp::Equal | MatchOp::NotEqual if matcher.value.is_empty() => Which::Every,
+            MatchOp::Equal | MatchOp::NotEqual => {
+                let Some(entry) = entries.find(matcher.value.as_bytes())? else {
+                    return Ok(if keep { Outcome::Never } else { Outcome::Always });
+                };
+                Which::Lists(vec![entry.offset], index.postings_len_at(entry.offset)?)
+            }
+            // The listed values are those that the expression itself matches.
+            op if (op == MatchOp::Regex) == keep => match matcher.set_matches() {
+                Some(set) => Which::Values(set),
+                None => Which::Try { prefix: matcher.prefix() },
+            },
+            // The listed values are those that it does not match.
+            _ if matcher.set_matches().is_some_and(|set| set.len() == 1 && set[0].is_empty()) => Which::Every,
+            _ => Which::Try { prefix: "" },
+        };
+        let cost = match &which {
+            Which::Lists(_, members) => *members,
+            Which::Values(set) => set.len().saturating_mul(8),
+            Which::Every | Which::Try { .. } => entries.len().saturating_mul(16),
+        };
+        Ok(Outcome::Depends(Self { matcher, keep, which, cost }))
+    }
+
+    /// Offsets of the lists and the number of their members.
+    fn resolve(&self, index: &IndexReader) -> Result<(Vec<u64>, usize), Corrupt> {
+        let mut offsets = Vec::new();
+        let mut total = 0;
+        let mut take = |entry: Entry<'_>| {
+            total += index.postings_len_at(entry.offset)?;
+            offsets.push(entry.offset);
+            Ok(())
+        };
+        let Some(entries) = index.entries(&self.matcher.name)? else { return Ok((offsets, total)) };
+        match &self.which {
+            Which::Lists(offsets, total) => return Ok((offsets.clone(), *total)),
+            Which::Values(set) => entries.for_values(set, take)?,
+            Which::Every => entries.for_prefix(b"", take)?,
+            Which::Try { prefix } => {
+                let mut each = |entry: Entry<'_>| {
+                    if self.matcher.matches(entry.value_str()?) == self.keep { take(entry) } else { Ok(()) }
+                };
+                entries.for_prefix(prefix.as_bytes(), &mut each)?;
+            }
+        }
+        Ok((offsets, total))
+    }
+}
+
+struct Selection<'a> {
+    index: &'a IndexReader,
+    /// `None`: everything still.
+    found: Option<Vec<u32>>,
+    /// Left to the labels of the series that remain.
+    by_labels: Vec<&'a Matcher>,
+}
+
+impl<'a> Selection<'a> {
+    fn narrow(&mut self, condition: Condition<'a>) -> Result<(), Corrupt> {
+        let left = self.found.as_ref().map(Vec::len);
+        let tried = matches!(condition.which, Which::Every | Which::Try { .. } | Which::Values(_));
+        if tried && left.is_some_and(|left| left.saturating_mul(VALUE_COST) < condition.cost / 16) {
+            self.by_labels.push(condition.matcher);
+            return Ok(());
+        }
+        let (offsets, total) = condition.resolve(self.index)?;
+        if offsets.len() > 1 && left.is_some_and(|left| left.saturating_mul(SERIES_COST) < total) {
+            self.by_labels.push(condition.matcher);
+            return Ok(());
+        }
+        let index = self.index;
+        let list = |offset: &u64| index.postings_at(*offset)?.checked().map_err(|e| e.within(INDEX_FILE, *offset));
+        match (&mut self.found, &offsets[..]) {
+            (Some(found), []) if condition.keep => found.clear(),
+            (None, []) if condition.keep => self.found = Some(Vec::new()),
+            (_, []) => {}
+            (Some(found), [one]) => list(one)?.filter(found, condition.keep),
+            (None, [one]) if condition.keep => self.found = Some(list(one)?.to_vec()),
+            (found, many) => {
+                let all = self.index.all_postings()?;
+                // Every series has the label: no need to put the lists together.
+                if total == all.len() {
+                    if !condition.keep {
+                        *found = Some(Vec::new());
+                    } else if found.is_none() {
+                        *found = Some(checked(all)?.to_vec());
+                    }
+                    return Ok(());
+                }
+                let raw = many.iter().map(|&offset| index.postings_at(offset));
+                let union = Union::of(raw, total, index.series_ref_end()).map_err(|e| e.within(INDEX_FILE, 0))?;
+                match found {
+                    Some(found) => union.filter(found, condition.keep),
+                    None if condition.keep => *found = Some(union.into_sorted()),
+                    None => union.filter(found.insert(checked(all)?.to_vec()), false),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Vec<u32>, Corrupt> {
+        let mut found = match self.found {
+            Some(found) => found,
+            None => checked(self.index.all_postings()?)?.to_vec(),
+        };
+        if self.by_labels.is_empty() {
+            return Ok(found);
+        }
+        let mut tests = Vec::with_capacity(self.by_labels.len());
+        for matcher in self.by_labels {
+            // A name that is no symbol is on no series.
+            let name = self.index.symbol_ref(&matcher.name)?;
+            tests.push(LabelTest { matcher, name, empty: matcher.matches_empty(), known: HashMap::new() });
+        }
+        let mut labels = Vec::new();
+        let mut kept = 0;
+        for i in 0..found.len() {
+            self.index.series_labels(found[i], &mut labels)?;
+            let mut holds = true;
+            for test in &mut tests {
+                holds = holds && test.holds(self.index, &labels)?;
+            }
+            if holds {
+                found[kept] = found[i];
+                kept += 1;
+            }
+        }
+        found.truncate(kept);
+        Ok(found)
+    }
+}
+
+/// A matcher tried on series, each value once.
+struct LabelTest<'a> {
+    matcher: &'a Matcher,
+    name: Option<u32>,
+    empty: bool,
+    known: HashMap<u32, bool>,
+}
+
+impl LabelTest<'_> {
+    fn holds(&mut self, index: &IndexReader, labels: &[(u32, u32)]) -> Result<bool, Corrupt> {
+        let Some(&(_, value)) = labels.iter().find(|(name, _)| Some(*name) == self.name) else {
+            return Ok(self.empty);
+        };
+        if let Some(&known) = self.known.get(&value) {
+            return Ok(known);
+        }
+        let holds = self.matcher.matches(index.symbol(value)?);
+        self.known.insert(value, holds);
+        Ok(holds)
+    }
+}
+
+fn checked(all: Postings<'_>) -> Result<Postings<'_>, Corrupt> {
+    all.checked().map_err(|e| e.within(INDEX_FILE, 0))
+}

@@ -1,0 +1,147 @@
+//! Chunk segment files: `chunks/000001` and on.
+//!
+//! Layout: a header of 8 bytes (magic, version 1, padding), then for each chunk the payload's length
+//! (varint), the encoding byte, the payload, and a crc32c over encoding and payload.
+
+use std::path::Path;
+
+use ::bytes::Bytes;
+
+use crate::bytes::{Cursor, check_crc};
+use crate::{Corrupt, Encoding};
+
+/// The folder of the segment files within a block.
+pub const CHUNKS_DIR: &str = "chunks";
+/// The first four bytes of a segment file.
+pub const MAGIC: u32 = 0x85BD_40DD;
+pub(crate) const VERSION: u8 = 1;
+pub(crate) const HEADER_LEN: usize = 8;
+
+/// The name of segment `index` (from 0) within a block: `chunks/000001` and on.
+#[must_use]
+pub fn segment_name(index: u32) -> String {
+    format!("{CHUNKS_DIR}/{:06}", u64::from(index) + 1)
+}
+
+/// Reads chunks from segment files that lie in memory or are mapped into it.
+#[derive(Clone, Debug)]
+pub struct ChunkReader {
+    segments: Vec<Bytes>,
+}
+
+/// One chunk as it lies in its segment file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RawChunk<'a> {
+    pub encoding: Encoding,
+    /// Without encoding byte, length or checksum.
+    pub payload: &'a [u8],
+    /// Where the payload begins in the segment file (or in the part that was read of it).
+    pub payload_offset: usize,
+    /// Where the next chunk begins, if one follows.
+    pub end: usize,
+}
+
+impl ChunkReader {
+    /// Over the bytes of all segment files in order.
+    ///
+    /// # Errors
+    /// When a file's header is damaged.
+    pub fn new(segments: Vec<Bytes>) -> Result<Self, Corrupt> {
+        for (i, segment) in segments.iter().enumerate() {
+            check_header(segment).map_err(|e| e.within(&segment_name(i as u32), 0))?;
+        }
+        Ok(Self { segments })
+    }
+
+    /// Maps all segment files of the block in `dir`; a block without any has no chunks.
+    ///
+    /// # Errors
+    /// When a file cannot be mapped, its header is damaged, or one is missing between others.
+    pub fn open(dir: &Path) -> Result<Self, Corrupt> {
+        let mut segments = Vec::new();
+        loop {
+            let name = segment_name(segments.len() as u32);
+            if !dir.join(&name).exists() {
+                break;
+            }
+            segments.push(crate::map_file(&dir.join(&name)).map_err(|e| Corrupt { file: name, ..e })?);
+        }
+        Self::new(segments)
+    }
+
+    #[must_use]
+    pub fn segments(&self) -> &[Bytes] {
+        &self.segments
+    }
+
+    /// The chunk that an index refers to (segment in the upper half, offset in the lower), its checksum
+    /// verified.
+    ///
+    /// # Errors
+    /// When there is no such chunk or it is damaged.
+    pub fn chunk(&self, chunk_ref: u64) -> Result<RawChunk<'_>, Corrupt> {
+        self.read(chunk_ref, true)
+    }
+
+    /// As [`chunk`](Self::chunk), without the checksum: for where decoding checks enough.
+    ///
+    /// # Errors
+    /// When there is no such chunk or its frame is damaged.
+    pub fn chunk_unchecked(&self, chunk_ref: u64) -> Result<RawChunk<'_>, Corrupt> {
+        self.read(chunk_ref, false)
+    }
+
+    /// The payload as a slice that keeps its file alive; checksum verified.
+    ///
+    /// # Errors
+    /// As [`chunk`](Self::chunk).
+    pub fn payload(&self, chunk_ref: u64) -> Result<(Encoding, Bytes), Corrupt> {
+        let chunk = self.chunk(chunk_ref)?;
+        let segment = &self.segments[(chunk_ref >> 32) as usize];
+        let payload = segment.slice(chunk.payload_offset..chunk.payload_offset + chunk.payload.len());
+        Ok((chunk.encoding, payload))
+    }
+
+    fn read(&self, chunk_ref: u64, check: bool) -> Result<RawChunk<'_>, Corrupt> {
+        let (segment, offset) = ((chunk_ref >> 32) as u32, chunk_ref as u32 as usize);
+        let name = || segment_name(segment);
+        let Some(bytes) = self.segments.get(segment as usize) else {
+            let what = format!("segment {} of {}", u64::from(segment) + 1, self.segments.len());
+            return Err(Corrupt::new(offset as u64, what).within(&name(), 0));
+        };
+        if offset < HEADER_LEN {
+            return Err(Corrupt::new(offset as u64, "a chunk in the header").within(&name(), 0));
+        }
+        read_chunk(bytes, offset, check).map_err(|e| e.within(&name(), 0))
+    }
+}
+
+/// Reads the chunk at `offset` of `bytes`, a segment file or a part of one.
+///
+/// # Errors
+/// When the chunk does not fit, its encoding is unknown or, with `check`, its checksum is wrong.
+pub fn read_chunk(bytes: &[u8], offset: usize, check: bool) -> Result<RawChunk<'_>, Corrupt> {
+    let mut cursor = Cursor::at(bytes, offset);
+    let len = usize::try_from(cursor.uvarint()?).unwrap_or(usize::MAX);
+    let start = cursor.position();
+    let body = cursor.take(len.saturating_add(1))?;
+    let stored = cursor.be32()?;
+    if check {
+        check_crc(stored, body, offset)?;
+    }
+    let encoding = Encoding::from_byte(body[0]).map_err(|e| e.within("", start as u64))?;
+    Ok(RawChunk { encoding, payload: &body[1..], payload_offset: start + 1, end: cursor.position() })
+}
+
+fn check_header(bytes: &[u8]) -> Result<(), Corrupt> {
+    let mut cursor = Cursor::at(bytes, 0);
+    let magic = cursor.be32()?;
+    if magic != MAGIC {
+        return Err(Corrupt::new(0, format!("magic number is {magic:08x}, expected {MAGIC:08x}")));
+    }
+    let version = cursor.byte()?;
+    if version != VERSION {
+        return Err(Corrupt::new(4, format!("unknown version {version}")));
+    }
+    cursor.take(HEADER_LEN - 5).map(drop)
+}
