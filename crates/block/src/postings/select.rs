@@ -23,7 +23,7 @@ const VALUE_COST: usize = 4;
 pub fn select(index: &IndexReader, matchers: &[Matcher]) -> Result<Vec<u32>, Corrupt> {
     let mut conditions = Vec::with_capacity(matchers.len());
     for matcher in matchers {
-        match Condition::new(index, matcher)? {
+        match Condition::of(index, matcher)? {
             Outcome::Always => {}
             Outcome::Never => return Ok(Vec::new()),
             Outcome::Depends(condition) => conditions.push(condition),
@@ -68,7 +68,7 @@ enum Which<'a> {
 }
 
 impl<'a> Condition<'a> {
-    fn new(index: &IndexReader, matcher: &'a Matcher) -> Result<Outcome<'a>, Corrupt> {
+    fn of(index: &IndexReader, matcher: &'a Matcher) -> Result<Outcome<'a>, Corrupt> {
         if matcher.name.is_empty() {
             return Ok(if matcher.matches_empty() { Outcome::Always } else { Outcome::Never });
         }
