@@ -10,6 +10,8 @@ mod cursor;
 mod encode;
 mod histogram;
 mod start;
+#[cfg(test)]
+mod tests;
 mod varbit;
 mod window;
 mod xor;
@@ -138,9 +140,12 @@ pub fn decode_many(chunks: &[(Encoding, &[u8])], out: &mut Columns) -> Result<()
 }
 
 fn decode_into(encoding: Encoding, payload: &[u8], out: &mut Columns) -> Result<(), Corrupt> {
+    if encoding == Encoding::Aggregates {
+        return Err(not_split());
+    }
+    let count = sample_count(encoding, payload)? as usize;
     match encoding {
         Encoding::Xor | Encoding::Xor2 => {
-            let count = sample_count(encoding, payload)? as usize;
             let (start, end) = (out.t.len(), out.t.len() + count);
             out.t.resize(end, 0);
             out.v.resize(end, 0.0);
@@ -150,8 +155,7 @@ fn decode_into(encoding: Encoding, payload: &[u8], out: &mut Columns) -> Result<
         Encoding::Histogram => histogram::decode_integer(payload, false, out),
         Encoding::HistogramSt => histogram::decode_integer(payload, true, out),
         Encoding::FloatHistogram => histogram::decode_float(payload, false, out),
-        Encoding::FloatHistogramSt => histogram::decode_float(payload, true, out),
-        Encoding::Aggregates => Err(not_split()),
+        _ => histogram::decode_float(payload, true, out),
     }
 }
 
