@@ -3,21 +3,27 @@
 //! Place: L2, async but without a runtime: it opens no socket, starts no task, reads no clock.
 //!
 //! Home of the [`Store`] trait and of what works over any store: the k-way merge, deduplication on
-//! columns, the fan-out [`proxy`](Store) and the conformance suite that every implementation runs.
+//! columns, the fan-out [`Proxy`], limits and the conformance suite that every implementation runs.
 //!
 //! Invariants: a stream of series is sorted by final labels (external labels added, replica labels
 //! removed) and each label set comes once; dropping a stream ends all work below it; what could not be
 //! read is a [`Frame::Missing`], never silence.
 
 pub mod dedup;
+mod endpoints;
 mod error;
 mod frame;
+mod limits;
 pub mod merge;
+mod proxy;
 mod request;
 pub mod testing;
 
+pub use endpoints::Endpoints;
 pub use error::Error;
 pub use frame::{ChunkMeta, Frame, SeriesBatch, Stats};
+pub use limits::{Limited, Limits};
+pub use proxy::{Proxy, ProxyOptions};
 pub use request::{Grouping, LabelsRequest, PartialResponse, QueryHints, SeriesRequest, Shard};
 
 use std::fmt::Debug;
