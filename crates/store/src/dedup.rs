@@ -30,11 +30,16 @@ use model::TimeRange;
 /// of blocks gives the same samples.
 pub const CELL_MS: i64 = 30 * 60 * 1000;
 
-/// The smallest range of whole cells that holds `range`; extremes saturate.
+/// Within this distance of a cell's border the outcome of [`stable`] depends on the cell beyond, too.
+pub const EDGE_MS: i64 = 5 * 60 * 1000;
+
+/// What [`stable`] has to see to be right within `range`: whole cells, and the next one where `range`
+/// ends within [`EDGE_MS`] of it. Extremes saturate.
 #[must_use]
 pub fn widen_to_cells(range: TimeRange) -> TimeRange {
     let start = |t: i64| t.div_euclid(CELL_MS).saturating_mul(CELL_MS);
-    TimeRange { min: start(range.min), max: start(range.max).saturating_add(CELL_MS - 1) }
+    let (min, max) = (range.min.saturating_sub(EDGE_MS), range.max.saturating_add(EDGE_MS));
+    TimeRange { min: start(min), max: start(max).saturating_add(CELL_MS - 1) }
 }
 
 /// How replicas become one series.

@@ -2,8 +2,8 @@ use std::ops::Range;
 
 use block::Columns;
 
-use super::CELL_MS;
 use super::timeline::{Timeline, Writer};
+use super::{CELL_MS, EDGE_MS};
 
 /// What is taken for the scrape interval where no replica has two samples in a cell.
 const UNKNOWN_INTERVAL_MS: i64 = 60_000;
@@ -12,33 +12,22 @@ const UNKNOWN_INTERVAL_MS: i64 = 60_000;
 ///
 /// In a cell the replica with the most samples is elected; within 2 % of the most, the first. From the
 /// others come only samples that lie in a gap of more than 1.5 scrape intervals (the median of the
-/// elected replica's in this cell) and half an interval away from what is taken already. A staleness
-/// marker is kept where it is the elected replica's, or follows a sample taken from its own replica, and
-/// no taken sample follows within 1.5 intervals: it says that all replicas have lost the series.
+/// elected replica's in this cell) and half an interval away from what is taken already; a gap across
+/// the border of two cells is filled likewise, up to [`EDGE_MS`] from the border. A staleness marker is
+/// kept where it is the elected replica's, or follows a sample taken from its own replica, and no other
+/// replica goes on within 1.5 intervals: it says that all replicas have lost the series.
 pub fn stable(replicas: &[Columns], out: &mut Columns) {
     let timelines: Vec<_> = replicas.iter().map(Timeline::new).collect();
     let mut out = Writer::new(&timelines, out);
     let mut at = vec![0; replicas.len()];
-    let mut slices: Vec<Range<usize>> = Vec::with_capacity(replicas.len());
-    let mut cell = Cell::default();
+    let (mut cell, mut next) = (Cell::default(), Cell::default());
     while let Some(first) = next_time(&timelines, &at) {
-        let start = first.div_euclid(CELL_MS) * CELL_MS;
-        let end = start.saturating_add(CELL_MS);
-        slices.clear();
-        for (timeline, at) in timelines.iter().zip(&mut at) {
-            let n = timeline.times[*at..].partition_point(|&t| t < end);
-            slices.push(*at..*at + n);
-            *at += n;
-        }
-        let elected = elect(&slices);
-        let lone = slices.iter().filter(|s| !s.is_empty()).count() == 1;
-        if lone || covers(&timelines[elected], slices[elected].clone(), start, end) {
-            out.copy(elected, slices[elected].clone());
-        } else {
-            cell.fill(&timelines, &slices, elected, (start, end));
-            cell.copy(&mut out);
-        }
+        next.take(&timelines, &mut at, first.div_euclid(CELL_MS) * CELL_MS);
+        Cell::bridge(&mut cell, &mut next, &timelines);
+        cell.copy(&mut out);
+        std::mem::swap(&mut cell, &mut next);
     }
+    cell.copy(&mut out);
 }
 
 fn next_time(timelines: &[Timeline<'_>], at: &[usize]) -> Option<i64> {
@@ -48,19 +37,6 @@ fn next_time(timelines: &[Timeline<'_>], at: &[usize]) -> Option<i64> {
 fn elect(slices: &[Range<usize>]) -> usize {
     let most = slices.iter().map(Range::len).max().unwrap_or(0);
     slices.iter().position(|s| s.len() * 100 >= most * 98).unwrap_or(0)
-}
-
-/// Whether a replica's samples have no gap and no marker in the cell, so that it needs no other. Sure
-/// when `true`: every distance is within 1.5 of the least, which is at most the median.
-fn covers(timeline: &Timeline<'_>, slice: Range<usize>, start: i64, end: i64) -> bool {
-    let times = &timeline.times[slice.clone()];
-    let (Some(&first), Some(&last)) = (times.first(), times.last()) else { return false };
-    let (mut least, mut most) = (i64::MAX, (first - start).max(end - last));
-    for pair in times.windows(2) {
-        least = least.min(pair[1] - pair[0]);
-        most = most.max(pair[1] - pair[0]);
-    }
-    times.len() > 1 && !is_gap(most, least) && !timeline.any_stale(slice)
 }
 
 /// Over 1.5 intervals.
@@ -76,72 +52,179 @@ struct Pick {
     i: usize,
 }
 
-/// A cell in which the elected replica has a gap or a marker. Kept for its memory.
+/// What is taken of one cell. Kept for its memory.
 #[derive(Debug, Default)]
 struct Cell {
+    start: i64,
+    end: i64,
+    /// Each replica's samples in the cell.
+    slices: Vec<Range<usize>>,
+    elected: usize,
+    /// All samples of the elected replica and no others are taken; none is a marker. `picks` is unused.
+    whole: bool,
+    /// Ascending.
     picks: Vec<Pick>,
+    /// The first and the last sample that are no markers, before any bridge to the neighbours.
+    ends: Option<(Pick, Pick)>,
+    /// No distance between the taken samples of the elected replica is less.
+    least_distance: i64,
     extra: Vec<Pick>,
     distances: Vec<i64>,
 }
 
 impl Cell {
-    /// Collects what is taken of the cell.
-    fn fill(&mut self, timelines: &[Timeline<'_>], slices: &[Range<usize>], elected: usize, bounds: (i64, i64)) {
-        let samples = |replica: usize, stale: bool| {
-            let timeline = &timelines[replica];
-            let kept = slices[replica].clone().filter(move |&i| timeline.stale(i) == stale);
-            kept.map(move |i| Pick { t: timeline.times[i], replica, i })
-        };
-        self.picks.clear();
-        self.picks.extend(samples(elected, false));
-        let interval = self.interval(timelines, slices);
-        let others = || (0..timelines.len()).filter(move |&r| r != elected);
-        for replica in others() {
-            self.extra.clear();
-            let picks = &self.picks;
-            self.extra.extend(samples(replica, false).filter(|p| fits(p.t, picks, interval, bounds)));
-            self.merge_extra();
+    /// Decides on the cell that begins at `start` and moves `at` behind it.
+    fn take(&mut self, timelines: &[Timeline<'_>], at: &mut [usize], start: i64) {
+        (self.start, self.end) = (start, start.saturating_add(CELL_MS));
+        self.slices.clear();
+        for (timeline, at) in timelines.iter().zip(at) {
+            let n = timeline.times[*at..].partition_point(|&t| t < self.end);
+            self.slices.push(*at..*at + n);
+            *at += n;
         }
+        self.elected = elect(&self.slices);
+        self.whole = self.is_whole(&timelines[self.elected]);
+        if self.whole {
+            let slice = &self.slices[self.elected];
+            let pick = |i: usize| Pick { t: timelines[self.elected].times[i], replica: self.elected, i };
+            self.ends = Some((pick(slice.start), pick(slice.end - 1)));
+        } else {
+            self.fill(timelines);
+        }
+    }
+
+    /// Whether the elected replica needs no other in this cell. Sure when `true`: every distance is within
+    /// 1.5 of the least, which is at most the median.
+    fn is_whole(&mut self, timeline: &Timeline<'_>) -> bool {
+        let slice = self.slices[self.elected].clone();
+        let times = &timeline.times[slice.clone()];
+        let (Some(&first), Some(&last)) = (times.first(), times.last()) else { return false };
+        let (mut least, mut most) = (i64::MAX, (first - self.start).max(self.end - last));
+        for pair in times.windows(2) {
+            least = least.min(pair[1] - pair[0]);
+            most = most.max(pair[1] - pair[0]);
+        }
+        self.least_distance = least;
+        let lone = self.slices.iter().filter(|s| !s.is_empty()).count() == 1;
+        (lone || (times.len() > 1 && !is_gap(most, least))) && !timeline.any_stale(slice)
+    }
+
+    /// Collects picks where the elected replica has a gap or a marker.
+    fn fill(&mut self, timelines: &[Timeline<'_>]) {
+        let slices = &self.slices;
+        let samples = |replica: usize, stale: bool| samples(timelines, replica, slices[replica].clone(), stale);
+        self.picks.clear();
+        self.picks.extend(samples(self.elected, false));
+        let interval = median(&self.picks, slices, timelines, &mut self.distances);
+        self.least_distance = interval;
+        for replica in (0..timelines.len()).filter(|&r| r != self.elected) {
+            self.extra.clear();
+            let (picks, bounds) = (&self.picks, (self.start, self.end));
+            self.extra.extend(samples(replica, false).filter(|p| fits(p.t, picks, interval, bounds)));
+            merge(&mut self.picks, &mut self.extra);
+        }
+        self.ends = self.picks.first().copied().zip(self.picks.last().copied());
         self.extra.clear();
         for replica in 0..timelines.len() {
             let picks = &self.picks;
-            let markers = samples(replica, true);
-            self.extra.extend(markers.filter(|m| ends_series(m, picks, elected, interval)));
+            let own = |m: &Pick| {
+                let before = picks[..picks.partition_point(|p| p.t <= m.t)].last();
+                (replica == self.elected || before.is_some_and(|p| p.replica == replica))
+                    && before.is_none_or(|p| p.t != m.t)
+            };
+            self.extra.extend(samples(replica, true).filter(|m| own(m) && ends_series(m, timelines, interval)));
         }
-        self.merge_extra();
+        merge(&mut self.picks, &mut self.extra);
     }
 
-    /// The median distance between the elected replica's samples; else between all replicas' own.
-    fn interval(&mut self, timelines: &[Timeline<'_>], slices: &[Range<usize>]) -> i64 {
-        let Self { picks, distances, .. } = self;
-        distances.clear();
-        distances.extend(picks.windows(2).map(|w| w[1].t - w[0].t));
-        if distances.is_empty() {
-            for (timeline, slice) in timelines.iter().zip(slices) {
-                distances.extend(timeline.times[slice.clone()].windows(2).map(|w| w[1] - w[0]));
-            }
+    /// Fills a gap across the border of two neighbouring cells.
+    fn bridge(before: &mut Self, after: &mut Self, timelines: &[Timeline<'_>]) {
+        let (Some((_, from)), Some((to, _))) = (before.ends, after.ends) else { return };
+        let border = after.start;
+        if before.end != border || !is_gap(to.t - from.t, before.least_distance.min(after.least_distance)) {
+            return;
         }
-        if distances.is_empty() {
-            return UNKNOWN_INTERVAL_MS;
+        let interval = before.interval(timelines).min(after.interval(timelines));
+        if !is_gap(to.t - from.t, interval) {
+            return;
         }
-        let middle = (distances.len() - 1) / 2;
-        *distances.select_nth_unstable(middle).1
+        let mut picks = vec![from, to];
+        for replica in 0..timelines.len() {
+            let near = before.slices[replica].start..after.slices[replica].end;
+            let (first, last) = (from.t.max(border - EDGE_MS - 1), to.t.min(border + EDGE_MS));
+            let times = &timelines[replica].times[near.clone()];
+            let (a, b) = (times.partition_point(|&t| t <= first), times.partition_point(|&t| t < last));
+            let candidates = samples(timelines, replica, near.start + a..near.start + b.max(a), false);
+            let mut extra: Vec<_> = candidates.filter(|p| fits(p.t, &picks, interval, (from.t, to.t))).collect();
+            merge(&mut picks, &mut extra);
+        }
+        for pick in &picks[1..picks.len() - 1] {
+            if pick.t < border { before.add(*pick, timelines) } else { after.add(*pick, timelines) }
+        }
     }
 
-    fn merge_extra(&mut self) {
-        if !self.extra.is_empty() {
-            self.picks.append(&mut self.extra);
-            self.picks.sort_unstable();
-            // Markers of two replicas at the same instant.
-            self.picks.dedup_by_key(|p| p.t);
+    /// The scrape interval of the elected replica.
+    fn interval(&mut self, timelines: &[Timeline<'_>]) -> i64 {
+        if !self.whole {
+            return self.least_distance;
+        }
+        let all = samples(timelines, self.elected, self.slices[self.elected].clone(), false);
+        self.picks.clear();
+        self.picks.extend(all);
+        median(&self.picks, &self.slices, timelines, &mut self.distances)
+    }
+
+    fn add(&mut self, pick: Pick, timelines: &[Timeline<'_>]) {
+        if std::mem::take(&mut self.whole) {
+            self.picks.clear();
+            self.picks.extend(samples(timelines, self.elected, self.slices[self.elected].clone(), false));
+        }
+        let i = self.picks.partition_point(|p| p.t < pick.t);
+        if self.picks.get(i).is_none_or(|p| p.t != pick.t) {
+            self.picks.insert(i, pick);
         }
     }
 
     /// Copies runs of neighbours in one go.
     fn copy(&self, out: &mut Writer<'_, '_>) {
+        if self.whole {
+            return out.copy(self.elected, self.slices[self.elected].clone());
+        }
         for run in self.picks.chunk_by(|a, b| a.replica == b.replica && a.i + 1 == b.i) {
             out.copy(run[0].replica, run[0].i..run[0].i + run.len());
         }
+    }
+}
+
+/// The samples of a replica that are, or are not, staleness markers.
+fn samples(timelines: &[Timeline<'_>], replica: usize, range: Range<usize>, stale: bool) -> impl Iterator<Item = Pick> {
+    let timeline = &timelines[replica];
+    let kept = range.filter(move |&i| timeline.stale(i) == stale);
+    kept.map(move |i| Pick { t: timeline.times[i], replica, i })
+}
+
+/// The median distance between `picks`; with fewer than two, between all replicas' own samples.
+fn median(picks: &[Pick], slices: &[Range<usize>], timelines: &[Timeline<'_>], distances: &mut Vec<i64>) -> i64 {
+    distances.clear();
+    distances.extend(picks.windows(2).map(|w| w[1].t - w[0].t));
+    if distances.is_empty() {
+        for (timeline, slice) in timelines.iter().zip(slices) {
+            distances.extend(timeline.times[slice.clone()].windows(2).map(|w| w[1] - w[0]));
+        }
+    }
+    if distances.is_empty() {
+        return UNKNOWN_INTERVAL_MS;
+    }
+    let middle = (distances.len() - 1) / 2;
+    *distances.select_nth_unstable(middle).1
+}
+
+/// Moves `extra` into `picks`; of several at the same time the first replica's stays.
+fn merge(picks: &mut Vec<Pick>, extra: &mut Vec<Pick>) {
+    if !extra.is_empty() {
+        picks.append(extra);
+        picks.sort_unstable();
+        picks.dedup_by_key(|p| p.t);
     }
 }
 
@@ -155,10 +238,12 @@ fn fits(t: i64, picks: &[Pick], interval: i64, (start, end): (i64, i64)) -> bool
         && after.is_none_or(|a| (a - t) * 2 >= interval)
 }
 
-/// Whether a marker says that the merged series ends, not only its own replica's.
-fn ends_series(marker: &Pick, picks: &[Pick], elected: usize, interval: i64) -> bool {
-    let next = picks.partition_point(|p| p.t <= marker.t);
-    let before = next.checked_sub(1).map(|i| picks[i]);
-    let own = marker.replica == elected || before.is_some_and(|p| p.replica == marker.replica);
-    own && before.is_none_or(|p| p.t != marker.t) && picks.get(next).is_none_or(|p| is_gap(p.t - marker.t, interval))
+/// Whether no other replica goes on after the marker.
+fn ends_series(marker: &Pick, timelines: &[Timeline<'_>], interval: i64) -> bool {
+    let goes_on = |timeline: &Timeline<'_>| {
+        let next = timeline.times.partition_point(|&t| t <= marker.t);
+        let soon = |t: i64| !is_gap(t - marker.t, interval) && t - marker.t <= EDGE_MS;
+        timeline.times.get(next).is_some_and(|&t| soon(t)) && !timeline.stale(next)
+    };
+    !timelines.iter().enumerate().any(|(r, timeline)| r != marker.replica && goes_on(timeline))
 }

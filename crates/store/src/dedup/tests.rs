@@ -98,6 +98,26 @@ fn markers_count_only_when_all_replicas_have_lost_the_series() {
 }
 
 #[test]
+fn a_lone_failed_scrape_ends_the_series_until_the_next() {
+    let mut a = every(30, 5, 3600, 1.0);
+    a[20].1 = STALE;
+    let shown: Vec<_> = a.iter().map(|&(t, v)| (t, if is_stale(v) { -1.0 } else { v })).collect();
+    assert_eq!(run(stable, std::slice::from_ref(&a)), shown);
+    assert_eq!(run(stable, &[a.clone(), every(30, 1817, 1900, 2.0)]), shown);
+}
+
+#[test]
+fn a_hole_between_cells_of_different_replicas_is_filled() {
+    // The first scrapes just behind the border, the second well behind it; the second is elected later.
+    let mut a = every(30, 1, 3600, 1.0);
+    a.retain(|s| s.0 < 1800 || s.0 >= 2400);
+    let b = every(30, 29, 3600, 2.0);
+    let merged = run(stable, &[a, b]);
+    let around: Vec<_> = merged.iter().filter(|s| (1760..1860).contains(&s.0)).copied().collect();
+    assert_eq!(around, [(1771, 1.0), (1799, 2.0), (1829, 2.0), (1859, 2.0)]);
+}
+
+#[test]
 fn single_samples_do_not_confuse() {
     assert_eq!(run(stable, &[]), []);
     assert_eq!(run(stable, &[vec![], vec![(7, 1.0)]]), [(7, 1.0)]);
@@ -152,7 +172,9 @@ fn histograms_follow_the_same_rules_and_lose_their_hints_at_a_switch() {
 
 #[test]
 fn cells_widen_both_ways_and_saturate() {
-    assert_eq!(widen_to_cells(TimeRange::new(-1, CELL_MS)), TimeRange::new(-CELL_MS, 2 * CELL_MS - 1));
+    let inner = TimeRange::new(CELL_MS + EDGE_MS, 2 * CELL_MS - EDGE_MS - 1);
+    assert_eq!(widen_to_cells(inner), TimeRange::new(CELL_MS, 2 * CELL_MS - 1));
+    assert_eq!(widen_to_cells(TimeRange::new(-1, CELL_MS - EDGE_MS)), TimeRange::new(-CELL_MS, 2 * CELL_MS - 1));
     let all = widen_to_cells(TimeRange::ALL);
     assert!(all.min <= i64::MIN + CELL_MS && all.max >= i64::MAX - CELL_MS);
 }
