@@ -22,7 +22,7 @@ pub fn parse_duration(text: &str) -> Option<i64> {
         // The range of Go's time.Duration.
         Some(seconds) if seconds.abs() <= 9_223_372_036.0 => to_ms(seconds),
         Some(_) => None,
-        None => duration::parse(text),
+        None => duration::parse(text).ok(),
     }
 }
 
