@@ -10,6 +10,7 @@ use regex_automata::meta::Regex;
 use thiserror::Error;
 
 use crate::LabelsRef;
+use crate::quote::go_quote;
 use shape::{Rest, Shape};
 
 /// How a [`Matcher`] compares.
@@ -159,7 +160,15 @@ impl Eq for Matcher {}
 
 impl fmt::Display for Matcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}{:?}", self.name, self.op.as_str(), self.value)
+        // As Prometheus prints it: names that are not plain identifiers are quoted.
+        let plain = |(i, b): (usize, u8)| b == b'_' || b.is_ascii_alphabetic() || (i > 0 && b.is_ascii_digit());
+        if !self.name.is_empty() && self.name.bytes().enumerate().all(plain) {
+            f.write_str(&self.name)?;
+        } else {
+            f.write_str(&go_quote(self.name.as_bytes()))?;
+        }
+        f.write_str(self.op.as_str())?;
+        f.write_str(&go_quote(self.value.as_bytes()))
     }
 }
 

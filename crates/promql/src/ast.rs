@@ -36,6 +36,11 @@ impl Span {
 pub struct NodeId(u32);
 
 impl NodeId {
+    /// The node at that place of [`Ast::nodes`].
+    pub(crate) fn from_index(index: usize) -> Self {
+        Self(u32::try_from(index).unwrap_or(u32::MAX))
+    }
+
     /// The place in [`Ast::nodes`].
     #[must_use]
     pub const fn index(self) -> usize {

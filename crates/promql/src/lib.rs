@@ -7,7 +7,13 @@
 //! the input it came from. Everything that is accepted prints as text that parses to the same tree.
 
 pub mod ast;
+pub mod error;
 pub mod functions;
+mod lex;
+mod parse;
+mod print;
 
 pub use ast::{Ast, Kind, Node, NodeId, Span, ValueType};
+pub use error::{ParseError, ParseErrorKind, Position};
 pub use functions::{Function, FunctionId};
+pub use parse::{Options, parse, parse_selector};
