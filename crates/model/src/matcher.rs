@@ -124,8 +124,13 @@ impl Matcher {
     /// Whether every value matches, the empty one included.
     #[must_use]
     pub fn matches_everything(&self) -> bool {
-        let any = self.pattern.as_ref().is_some_and(|p| p.shape.rest == Rest::Any && p.shape.prefix.is_empty());
-        any && self.op == MatchOp::Regex
+        self.op == MatchOp::Regex && self.pattern.as_ref().is_some_and(|p| p.shape.is_anything())
+    }
+
+    /// Whether the regular expression matches every value but the empty one.
+    #[must_use]
+    pub fn asks_for_presence(&self) -> bool {
+        self.pattern.as_ref().is_some_and(|p| p.shape.is_something())
     }
 
     fn is_match(&self, value: &str) -> bool {

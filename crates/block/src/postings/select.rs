@@ -9,6 +9,8 @@ use crate::index::{Entry, INDEX_FILE, IndexReader};
 
 /// Reading a series' labels costs about as much as walking over so many members of lists.
 const SERIES_COST: usize = 24;
+/// So few values are looked up or tried at once, to know what their lists cost.
+const RESOLVE_MAX: usize = 64;
 /// Reading a series' labels costs about as much as trying a pattern on so many values.
 const VALUE_COST: usize = 4;
 
@@ -29,7 +31,7 @@ pub fn select(index: &IndexReader, matchers: &[Matcher]) -> Result<Vec<u32>, Cor
             Outcome::Depends(condition) => conditions.push(condition),
         }
     }
-    conditions.sort_by_key(|c| (!c.keep, c.cost));
+    conditions.sort_by_key(|c| (!c.keep, c.values, c.members()));
     let mut selection = Selection { index, found: None, by_labels: Vec::new() };
     for condition in conditions {
         selection.narrow(condition)?;
@@ -51,8 +53,8 @@ struct Condition<'a> {
     matcher: &'a Matcher,
     keep: bool,
     which: Which<'a>,
-    /// Members of the lists, or values to try, before anything is read.
-    cost: usize,
+    /// How many values have to be looked up or tried before the lists are known; 0 where they are.
+    values: usize,
 }
 
 /// Which values' lists.
@@ -89,6 +91,7 @@ impl<'a> Condition<'a> {
                 };
                 Which::Lists(vec![entry.offset], index.postings_len_at(entry.offset)?)
             }
+            op if (op == MatchOp::Regex) == keep && matcher.asks_for_presence() => Which::Every,
             // The listed values are those that the expression itself matches.
             op if (op == MatchOp::Regex) == keep => match matcher.set_matches() {
                 Some(set) => Which::Values(set),
@@ -98,12 +101,23 @@ impl<'a> Condition<'a> {
             _ if matcher.set_matches().is_some_and(|set| set.len() == 1 && set[0].is_empty()) => Which::Every,
             _ => Which::Try { prefix: "" },
         };
-        let cost = match &which {
-            Which::Lists(_, members) => *members,
-            Which::Values(set) => set.len().saturating_mul(8),
-            Which::Every | Which::Try { .. } => entries.len().saturating_mul(16),
+        let values = match &which {
+            Which::Lists(..) => 0,
+            Which::Values(set) => set.len(),
+            Which::Every | Which::Try { .. } => entries.len(),
         };
-        Ok(Outcome::Depends(Self { matcher, keep, which, cost }))
+        let mut condition = Self { matcher, keep, which, values };
+        if (1..=RESOLVE_MAX).contains(&values) {
+            let (offsets, members) = condition.resolve(index)?;
+            condition.which = Which::Lists(offsets, members);
+            condition.values = 0;
+        }
+        Ok(Outcome::Depends(condition))
+    }
+
+    /// Of the lists, where they are known.
+    fn members(&self) -> usize {
+        if let Which::Lists(_, members) = self.which { members } else { 0 }
     }
 
     /// Offsets of the lists and the number of their members.
@@ -142,24 +156,23 @@ struct Selection<'a> {
 impl<'a> Selection<'a> {
     fn narrow(&mut self, condition: Condition<'a>) -> Result<(), Corrupt> {
         let left = self.found.as_ref().map(Vec::len);
-        let tried = matches!(condition.which, Which::Every | Which::Try { .. } | Which::Values(_));
-        if tried && left.is_some_and(|left| left.saturating_mul(VALUE_COST) < condition.cost / 16) {
+        if left.is_some_and(|left| left.saturating_mul(VALUE_COST) < condition.values) {
             self.by_labels.push(condition.matcher);
             return Ok(());
         }
         let (offsets, total) = condition.resolve(self.index)?;
-        if offsets.len() > 1 && left.is_some_and(|left| left.saturating_mul(SERIES_COST) < total) {
+        if left.is_some_and(|left| left.saturating_mul(SERIES_COST) < total) {
             self.by_labels.push(condition.matcher);
             return Ok(());
         }
         let index = self.index;
-        let list = |offset: &u64| index.postings_at(*offset)?.checked().map_err(|e| e.within(INDEX_FILE, *offset));
+        let list = |offset: &u64| index.postings_at(*offset);
         match (&mut self.found, &offsets[..]) {
             (Some(found), []) if condition.keep => found.clear(),
             (None, []) if condition.keep => self.found = Some(Vec::new()),
             (_, []) => {}
             (Some(found), [one]) => list(one)?.filter(found, condition.keep),
-            (None, [one]) if condition.keep => self.found = Some(list(one)?.to_vec()),
+            (None, [one]) if condition.keep => self.found = Some(checked(list(one)?)?.to_vec()),
             (found, many) => {
                 let all = self.index.all_postings()?;
                 // Every series has the label: no need to put the lists together.

@@ -16,15 +16,15 @@ pub(super) struct Shape {
     pub(super) rest: Rest,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) enum Rest {
     /// Only the pattern itself can tell.
     #[default]
     Pattern,
-    /// Anything, also nothing.
-    Any,
-    /// Anything but nothing.
+    /// Anything but nothing: `.+`.
     Some,
+    /// Texts in this order with anything around them, and at the end the last one: `.*a.*b.*c`.
+    Wild { inner: Vec<String>, suffix: String },
 }
 
 impl Shape {
@@ -39,19 +39,12 @@ impl Shape {
         let mut parts = Vec::new();
         flatten(pattern, &mut parts);
         let mut parts = parts.into_iter().peekable();
-        while let Some(HirKind::Literal(literal)) = parts.peek() {
-            let Ok(text) = std::str::from_utf8(&literal.0) else { return shape };
+        while let Some(text) = parts.peek().and_then(|part| literal(part)) {
             shape.prefix.push_str(text);
             parts.next();
         }
-        let rest: Vec<_> = parts.collect();
-        if let [HirKind::Repetition(repetition)] = rest[..]
-            && repetition.max.is_none()
-            && repetition.min <= 1
-            && is_any_char(&repetition.sub)
-        {
-            shape.rest = if repetition.min == 0 { Rest::Any } else { Rest::Some };
-        }
+        let parts: Vec<_> = parts.collect();
+        shape.rest = rest(&parts);
         shape
     }
 
@@ -61,11 +54,69 @@ impl Shape {
             return Some(set.binary_search_by(|s| (**s).cmp(value)).is_ok());
         }
         let Some(rest) = value.strip_prefix(self.prefix.as_str()) else { return Some(false) };
-        match self.rest {
+        match &self.rest {
             Rest::Pattern => None,
-            Rest::Any => Some(true),
             Rest::Some => Some(!rest.is_empty()),
+            Rest::Wild { inner, suffix } => {
+                let Some(mut rest) = rest.strip_suffix(suffix.as_str()) else { return Some(false) };
+                Some(inner.iter().all(|text| match rest.find(text.as_str()) {
+                    Some(at) => {
+                        rest = &rest[at + text.len()..];
+                        true
+                    }
+                    None => false,
+                }))
+            }
         }
+    }
+
+    /// Everything matches, the empty value too.
+    pub(super) fn is_anything(&self) -> bool {
+        let wild = |inner: &Vec<String>, suffix: &str| inner.is_empty() && suffix.is_empty();
+        self.prefix.is_empty() && matches!(&self.rest, Rest::Wild { inner, suffix } if wild(inner, suffix))
+    }
+
+    /// Everything matches but the empty value.
+    pub(super) fn is_something(&self) -> bool {
+        self.prefix.is_empty() && self.rest == Rest::Some
+    }
+}
+
+/// What follows the prefix: texts between `.*`, or one `.+`.
+fn rest(parts: &[&HirKind]) -> Rest {
+    if let [part] = parts
+        && repeats_any_char(part) == Some(1)
+    {
+        return Rest::Some;
+    }
+    let mut texts = vec![String::new()];
+    for part in parts {
+        if let Some(text) = literal(part) {
+            texts.last_mut().expect("never empty").push_str(text);
+        } else if repeats_any_char(part) == Some(0) {
+            texts.push(String::new());
+        } else {
+            return Rest::Pattern;
+        }
+    }
+    let suffix = texts.pop().unwrap_or_default();
+    texts.retain(|text| !text.is_empty());
+    // Without any `.*` the pattern would be a set.
+    Rest::Wild { inner: texts, suffix }
+}
+
+fn literal(part: &HirKind) -> Option<&str> {
+    match part {
+        HirKind::Literal(literal) => std::str::from_utf8(&literal.0).ok(),
+        _ => None,
+    }
+}
+
+/// The least number of characters, where the part is any number of any characters.
+fn repeats_any_char(part: &HirKind) -> Option<u32> {
+    match part {
+        HirKind::Repetition(r) if r.max.is_none() && is_any_char(&r.sub) => Some(r.min),
+        _ => None,
     }
 }
 

@@ -54,6 +54,12 @@ fn shapes_decide_as_the_pattern_does() {
     check(".+", &["a", "\n", "é"], &[""]);
     check("a.+", &["ab", "a\n"], &["", "a", "b"]);
     check("a.*b", &["ab", "axb"], &["a", "b", "abc"]);
+    check("a.*a", &["aa", "axa"], &["a", "ab"]);
+    check(".*b", &["b", "ab", "\nb"], &["", "ba"]);
+    check(".*b.*", &["b", "ab", "ba"], &["", "a"]);
+    check(".*ab.*bc.*c", &["abbcc", "xabxbcxc"], &["abcc", "abbc", "bcabc"]);
+    check("a.*b.+", &["abc"], &["ab", "a"]);
+    check("a.{2,}", &["abc", "abcd"], &["ab"]);
     check("a.*.*", &["a", "axb"], &["b"]);
     check("^foo$", &["foo"], &["xfoo", ""]);
     check("foo|foobar", &["foo", "foobar"], &["foob"]);
