@@ -11,7 +11,6 @@ pub mod histogram;
 pub mod labels;
 pub mod matcher;
 pub mod quote;
-pub mod regex;
 pub mod time;
 pub mod value;
 

@@ -6,13 +6,12 @@ mod shape;
 use std::fmt;
 use std::sync::Arc;
 
-use regex_automata::meta;
+use regex_automata::meta::Regex;
 use thiserror::Error;
 
 use crate::LabelsRef;
 use crate::quote::go_quote;
-use crate::regex::{self, RegexError};
-use shape::Shape;
+use shape::{Rest, Shape};
 
 /// How a [`Matcher`] compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,13 +35,13 @@ impl MatchOp {
     }
 }
 
-/// A matcher whose pattern is not a valid regular expression; worded as Prometheus words it.
+/// A matcher whose pattern is not a valid regular expression.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("{reason}")]
+#[error("invalid regular expression {pattern:?} for label {name:?}: {reason}")]
 pub struct MatcherError {
     pub name: String,
     pub pattern: String,
-    pub reason: RegexError,
+    pub reason: String,
 }
 
 /// One condition on one label. Cheap to clone; a compiled pattern is shared.
@@ -58,7 +57,7 @@ pub struct Matcher {
 struct Pattern {
     shape: Shape,
     /// `None` where the shape alone decides.
-    regex: Option<meta::Regex>,
+    regex: Option<Regex>,
 }
 
 impl Matcher {
@@ -140,15 +139,15 @@ impl Matcher {
 }
 
 impl Pattern {
-    fn new(pattern: &str) -> Result<Self, RegexError> {
-        let (hir, _names) = regex::parse(pattern, false)?;
-        let hir = regex::without_anchors(hir);
+    fn new(pattern: &str) -> Result<Self, String> {
+        let inner = format!("(?s:{pattern})");
+        let hir = regex_syntax::parse(&inner).map_err(|e| e.to_string())?;
         let shape = Shape::of(&hir);
-        if shape.decides() {
+        if shape.set.is_some() || shape.rest != Rest::Pattern {
             return Ok(Self { shape, regex: None });
         }
-        let regex = Some(regex::compile(&hir, pattern)?);
-        Ok(Self { shape, regex })
+        let regex = Regex::new(&format!("^{inner}$")).map_err(|e| e.to_string())?;
+        Ok(Self { shape, regex: Some(regex) })
     }
 
     fn is_match(&self, value: &str) -> bool {

@@ -1,0 +1,127 @@
+//! The entry: a parsed query in, its value out.
+
+use model::Value;
+use promql::{Ast, ValueType};
+use request::Context;
+
+use crate::exec::Run;
+use crate::notes::Notes;
+use crate::{Error, Grid, Queryable, plan};
+
+/// As Prometheus words it.
+pub(crate) const TOO_MANY_SAMPLES: &str = "query processing would load too many samples into memory in query execution";
+
+/// What holds for every query of an engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How old a sample an instant selector takes at most, in milliseconds; left-open.
+    pub lookback_ms: i64,
+    /// The step of subqueries that give none, in milliseconds.
+    pub subquery_step_ms: i64,
+    /// How many values a query may hold at once (`--query.max-samples`).
+    pub max_samples: u64,
+    /// Names are dropped at the end of the query instead of by each function
+    /// (`promql-delayed-name-removal`).
+    pub delayed_name_removal: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { lookback_ms: 300_000, subquery_step_ms: 60_000, max_samples: 50_000_000, delayed_name_removal: false }
+    }
+}
+
+/// A parsed query with the text it came from, which positions in warnings refer to.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<'a> {
+    pub text: &'a str,
+    pub ast: &'a Ast,
+}
+
+/// Evaluates queries. Cheap to copy; per-query settings make another engine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Engine {
+    settings: Settings,
+}
+
+impl Engine {
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self { settings }
+    }
+
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The value of `query` at `time_ms` (Unix milliseconds). Warnings and infos go to the context's
+    /// coverage.
+    ///
+    /// # Errors
+    /// [`Error::BadQuery`] for what cannot be evaluated at all, [`Error::Execution`] for what cannot be
+    /// over these data, limits, failures of the source, interruption.
+    pub async fn instant(
+        &self,
+        cx: &Context,
+        query: Query<'_>,
+        time_ms: i64,
+        source: &dyn Queryable,
+    ) -> Result<Value, Error> {
+        let grid = Grid { start_ms: time_ms, end_ms: time_ms, step_ms: 1 };
+        self.run(cx, query, grid, source, Kind::Instant).await
+    }
+
+    /// The values of `query` at every step of `grid`, as a matrix sorted by labels.
+    ///
+    /// # Errors
+    /// As [`Engine::instant`]; [`Error::BadQuery`] also for expressions that are neither scalar nor
+    /// instant vector and for a step that is not positive.
+    pub async fn range(
+        &self,
+        cx: &Context,
+        query: Query<'_>,
+        grid: Grid,
+        source: &dyn Queryable,
+    ) -> Result<Value, Error> {
+        let value_type = query.ast.value_type(query.ast.root());
+        if !matches!(value_type, ValueType::Scalar | ValueType::Vector) {
+            return Err(Error::BadQuery(format!(
+                "invalid expression type \"{}\" for range query, must be Scalar or instant Vector",
+                value_type.documented()
+            )));
+        }
+        if grid.step_ms <= 0 {
+            return Err(Error::BadQuery("the step of a range query must be positive".to_owned()));
+        }
+        self.run(cx, query, grid, source, Kind::Range).await
+    }
+
+    async fn run(
+        &self,
+        cx: &Context,
+        query: Query<'_>,
+        grid: Grid,
+        source: &dyn Queryable,
+        kind: Kind,
+    ) -> Result<Value, Error> {
+        if grid.is_empty() {
+            return Ok(Value::Matrix(Vec::new()));
+        }
+        let plan = plan::build(query.ast, grid, &self.settings)?;
+        let mut notes = Notes::default();
+        let value = Run::new(cx, &self.settings, source, &mut notes).value(plan, grid, kind).await;
+        notes.report(query.text, cx.coverage());
+        value
+    }
+}
+
+/// Which question was asked; it decides the shape of the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Instant,
+    Range,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,220 @@
+//! Running a plan: one node after the other, each reading what those before it gave.
+
+mod aggregate;
+mod buckets;
+mod collect;
+mod group;
+mod join;
+mod labels;
+mod maps;
+mod output;
+mod scalars;
+mod scan;
+mod sort;
+mod subquery;
+mod topk;
+
+use std::sync::Arc;
+
+use model::{Labels, Series};
+use request::Context;
+
+use crate::engine::{Kind, Settings, TOO_MANY_SAMPLES};
+use crate::notes::Notes;
+use crate::plan::{Id, Node, Op, Plan};
+use crate::vector::{ABSENT, Head, Vector, is_absent};
+use crate::{Error, Grid, Queryable};
+
+/// What a node evaluates to.
+#[derive(Debug)]
+enum Data {
+    /// One value a step, never absent.
+    Scalar(Arc<[f64]>),
+    Text(Box<[u8]>),
+    Vector(Vector),
+    /// A subquery as the whole query: a vector on its own steps.
+    Steps(Vector, Grid),
+    /// Samples, in the order to be shown.
+    Matrix(Vec<Series>),
+}
+
+/// One query on its way.
+pub(crate) struct Run<'a> {
+    cx: &'a Context,
+    settings: &'a Settings,
+    source: &'a dyn Queryable,
+    notes: &'a mut Notes,
+    /// What each node gave, until it is read; each is read once.
+    slots: Vec<Option<Data>>,
+}
+
+impl<'a> Run<'a> {
+    pub(crate) fn new(
+        cx: &'a Context,
+        settings: &'a Settings,
+        source: &'a dyn Queryable,
+        notes: &'a mut Notes,
+    ) -> Self {
+        Self { cx, settings, source, notes, slots: Vec::new() }
+    }
+
+    /// Runs all nodes and gives the value of the last one.
+    pub(crate) async fn value(mut self, plan: Plan, grid: Grid, kind: Kind) -> Result<model::Value, Error> {
+        let Plan { nodes, root } = plan;
+        for node in nodes {
+            self.cx.check()?;
+            let data = self.node(node).await?;
+            self.slots.push(data);
+            self.check_samples()?;
+        }
+        let data = self.take(root)?;
+        output::value(data, &grid, kind, self.settings, self.cx.memory())
+    }
+
+    async fn node(&mut self, node: Node) -> Result<Option<Data>, Error> {
+        let Node { op, grid, span } = node;
+        let steps = grid.len();
+        Ok(Some(match op {
+            Op::Fused => return Ok(None),
+            Op::Number(value) => Data::Scalar(vec![value; steps].into()),
+            Op::Text(text) => Data::Text(text),
+            Op::Time => Data::Scalar((0..steps).map(|i| grid.at(i) as f64 / 1000.0).collect()),
+            Op::Scan(scan) => Data::Vector(self.scan_all(*scan).await?),
+            Op::Samples(scan) => Data::Matrix(self.samples(*scan).await?),
+            Op::Steps(input) => Data::Steps(self.vector_of(input)?, grid),
+            Op::Subquery(rollup) => Data::Vector(self.subquery(*rollup, span).await?),
+            Op::Repeat(input) => self.repeat(input, steps)?,
+            Op::Map(input, map) => {
+                let bound = self.bind(map, &grid)?;
+                let mut vector = self.vector(input)?;
+                for i in 0..vector.len() {
+                    bound.apply(vector.row_mut(i), self.notes);
+                }
+                Data::Vector(self.named(vector, bound.drops_name())?)
+            }
+            Op::Aggregate(aggregate) => Data::Vector(self.aggregate(*aggregate, &grid, span).await?),
+            Op::Scalars(op, lhs, rhs) => {
+                let (lhs, rhs) = (self.scalar(lhs)?, self.scalar(rhs)?);
+                Data::Scalar(scalars::combine(op, &lhs, &rhs))
+            }
+            Op::Join(join) => {
+                let (lhs, rhs) = (self.vector(join.lhs)?, self.vector(join.rhs)?);
+                Data::Vector(self.join(&join, lhs, rhs, span)?)
+            }
+            Op::ToScalar(input) => Data::Scalar(scalars::from_vector(&self.vector(input)?)),
+            Op::ToVector(input) => {
+                let mut vector = Vector::new(steps, self.cx.memory())?;
+                vector.push(Head::new(Labels::empty()), &self.scalar(input)?)?;
+                Data::Vector(vector)
+            }
+            Op::Buckets(buckets) => Data::Vector(self.buckets(*buckets, &grid)?),
+            Op::LabelReplace(replace) => Data::Vector(self.label_replace(*replace)?),
+            Op::LabelJoin(join) => Data::Vector(self.label_join(*join)?),
+            Op::Sort(sort) => Data::Vector(self.sort(*sort, &grid, span)?),
+            Op::Absent(input, labels) => Data::Vector(self.absent(input, labels)?),
+            Op::Nothing => Data::Vector(Vector::new(steps, self.cx.memory())?),
+        }))
+    }
+
+    fn take(&mut self, id: Id) -> Result<Data, Error> {
+        self.slots.get_mut(id).and_then(Option::take).ok_or_else(|| wrong_kind("a value"))
+    }
+
+    fn vector(&mut self, id: Id) -> Result<Vector, Error> {
+        match self.take(id)? {
+            Data::Vector(vector) => Ok(vector),
+            _ => Err(wrong_kind("an instant vector")),
+        }
+    }
+
+    /// As a vector, scalars as one series without labels: what a subquery over a scalar steps through.
+    fn vector_of(&mut self, id: Id) -> Result<Vector, Error> {
+        match self.take(id)? {
+            Data::Vector(vector) => Ok(vector),
+            Data::Scalar(row) => {
+                let mut vector = Vector::new(row.len(), self.cx.memory())?;
+                vector.push(Head::new(Labels::empty()), &row)?;
+                Ok(vector)
+            }
+            _ => Err(wrong_kind("an instant vector or a scalar")),
+        }
+    }
+
+    fn scalar(&mut self, id: Id) -> Result<Arc<[f64]>, Error> {
+        match self.take(id)? {
+            Data::Scalar(row) => Ok(row),
+            _ => Err(wrong_kind("a scalar")),
+        }
+    }
+
+    /// The vector after a function that `drops` names or keeps them.
+    fn named(&self, mut vector: Vector, drops: bool) -> Result<Vector, Error> {
+        vector.drop_empty();
+        if !drops {
+            return Ok(vector);
+        }
+        let delayed = self.settings.delayed_name_removal;
+        vector.drop_names(delayed);
+        if delayed { Ok(vector) } else { vector.merged(self.cx.memory()) }
+    }
+
+    fn repeat(&mut self, input: Id, steps: usize) -> Result<Data, Error> {
+        Ok(match self.take(input)? {
+            Data::Scalar(row) => Data::Scalar(vec![row.first().copied().unwrap_or(f64::NAN); steps].into()),
+            Data::Vector(single) => {
+                let mut vector = Vector::new(steps, self.cx.memory())?;
+                vector.reserve(single.len())?;
+                for (head, row) in single.rows() {
+                    let value = row.first().copied().unwrap_or(ABSENT);
+                    vector.push_absent(head.clone())?.fill(value);
+                }
+                Data::Vector(vector)
+            }
+            other => other,
+        })
+    }
+
+    /// 1 at the steps where the only series below, or none, has nothing.
+    fn absent(&mut self, input: Id, labels: Labels) -> Result<Vector, Error> {
+        let present = self.vector(input)?;
+        let row: Vec<f64> = (0..present.steps)
+            .map(|step| {
+                let any = (0..present.len()).any(|i| !is_absent(present.row(i)[step]));
+                if any { ABSENT } else { 1.0 }
+            })
+            .collect();
+        let mut absent = Vector::new(present.steps, self.cx.memory())?;
+        absent.push(Head::new(labels), &row)?;
+        absent.drop_empty();
+        Ok(absent)
+    }
+
+    /// The limit on values that are held at once.
+    fn check_samples(&self) -> Result<(), Error> {
+        let held: usize = self
+            .slots
+            .iter()
+            .flatten()
+            .map(|data| match data {
+                Data::Scalar(row) => row.len(),
+                Data::Text(_) => 0,
+                Data::Vector(vector) | Data::Steps(vector, _) => vector.values.len(),
+                Data::Matrix(series) => series.iter().map(|s| s.v.len()).sum(),
+            })
+            .sum();
+        check_held(held, self.settings)
+    }
+}
+
+/// # Errors
+/// When `held` values are more than a query may hold.
+fn check_held(held: usize, settings: &Settings) -> Result<(), Error> {
+    if held as u64 > settings.max_samples {
+        return Err(Error::Exhausted(TOO_MANY_SAMPLES.to_owned()));
+    }
+    Ok(())
+}
+
+fn wrong_kind(expected: &str) -> Error {
+    Error::BadQuery(format!("an operand is not {expected}"))
+}

@@ -1,0 +1,38 @@
+//! A scan as a vector, all series side by side.
+
+use request::MemoryAccount;
+
+use super::scan::{Morsel, Sink, Wants};
+use super::{Run, check_held};
+use crate::Error;
+use crate::engine::Settings;
+use crate::plan::Scan;
+use crate::vector::{Vector, same_labels};
+
+struct Collect<'a> {
+    vector: Vector,
+    settings: &'a Settings,
+}
+
+impl Sink for Collect<'_> {
+    fn absorb(&mut self, morsel: Morsel) -> Result<(), Error> {
+        self.vector.reserve(morsel.count)?;
+        self.vector.values.extend_from_slice(&morsel.rows);
+        self.vector.series.extend(morsel.heads);
+        check_held(self.vector.values.len(), self.settings)
+    }
+}
+
+impl Run<'_> {
+    pub(super) async fn scan_all(&mut self, scan: Scan) -> Result<Vector, Error> {
+        let memory: &MemoryAccount = self.cx.memory();
+        let may_meet = !self.settings.delayed_name_removal && scan.drops_name() && scan.name.is_none();
+        let vector = Vector::new(scan.shape.grid.len(), memory)?;
+        let mut sink = Collect { vector, settings: self.settings };
+        self.scan(scan, Wants { heads: true, keys: None }, &mut sink).await?;
+        if may_meet && sink.vector.has_duplicates() {
+            return Err(same_labels());
+        }
+        Ok(sink.vector)
+    }
+}

@@ -1,0 +1,291 @@
+//! Selectors: series are decoded and rolled up in parallel, in runs of fixed size, and handed on in
+//! their order, so that results do not depend on the number of threads.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use block::Columns;
+use futures::{StreamExt, TryStreamExt, stream};
+use model::{METRIC_NAME, Series};
+use promql::Span;
+use request::Context;
+
+use super::group::KeyMaker;
+use super::maps::Bound;
+use super::{Run, check_held};
+use crate::notes::Notes;
+use crate::plan::Scan;
+use crate::rollup::{self, Edges, Params, Rollup, Scratch, Shape};
+use crate::vector::{Head, drop_metadata, is_absent};
+use crate::{Encoded, Error, Select};
+
+/// What the reader of a scan needs of each series beside its row.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wants {
+    pub(super) heads: bool,
+    pub(super) keys: Option<KeyMaker>,
+}
+
+/// The rows of a run of series; series without any value are left out.
+#[derive(Debug, Default)]
+pub(super) struct Morsel {
+    /// `[series × steps]`.
+    pub(super) rows: Vec<f64>,
+    /// One for each row, if wanted.
+    pub(super) heads: Vec<Head>,
+    /// The keys one after the other, if wanted; `key_ends[i]` is where that of row `i` ends.
+    pub(super) keys: Vec<u8>,
+    pub(super) key_ends: Vec<u32>,
+    pub(super) count: usize,
+    notes: Notes,
+}
+
+impl Morsel {
+    pub(super) fn key(&self, i: usize) -> &[u8] {
+        let start = if i == 0 { 0 } else { self.key_ends[i - 1] as usize };
+        &self.keys[start..self.key_ends[i] as usize]
+    }
+}
+
+/// Takes the rows of a scan in series order.
+pub(super) trait Sink: Send {
+    fn absorb(&mut self, morsel: Morsel) -> Result<(), Error>;
+}
+
+/// A scan with everything evaluated that it needs; shared by the jobs.
+struct Work {
+    cx: Context,
+    shape: Shape,
+    rollup: Rollup,
+    first: Arc<[f64]>,
+    second: Arc<[f64]>,
+    maps: Vec<Bound>,
+    wants: Wants,
+    drops_name: bool,
+    delayed: bool,
+    /// Whether names are looked at, for they might not be counters'.
+    check_counter: bool,
+    span: Span,
+    buffers: Mutex<Vec<Buffers>>,
+}
+
+#[derive(Debug, Default)]
+struct Buffers {
+    columns: Columns,
+    scratch: Scratch,
+    row: Vec<f64>,
+}
+
+impl Run<'_> {
+    /// Runs a scan into `sink`.
+    pub(super) async fn scan(&mut self, mut scan: Scan, wants: Wants, sink: &mut dyn Sink) -> Result<(), Error> {
+        let shape = scan.shape;
+        let drops_name = scan.drops_name();
+        let params = std::mem::take(&mut scan.params);
+        let params = params.into_iter().map(|id| self.scalar(id)).collect::<Result<Vec<_>, _>>()?;
+        let maps = std::mem::take(&mut scan.maps);
+        let maps = maps.into_iter().map(|map| self.bind(map, &shape.grid)).collect::<Result<Vec<_>, _>>()?;
+        if scan.rollup == Rollup::DoubleExponential {
+            check_factors(&params)?;
+        }
+        if scan.rollup == Rollup::Quantile {
+            self.note_quantiles(params.first().map_or(&[], |row| row), scan.span);
+        }
+        let work = Arc::new(Work {
+            cx: self.cx.clone(),
+            shape,
+            rollup: scan.rollup,
+            first: params.first().cloned().unwrap_or_default(),
+            second: params.get(1).cloned().unwrap_or_default(),
+            maps,
+            wants,
+            drops_name,
+            delayed: self.settings.delayed_name_removal,
+            check_counter: matches!(scan.rollup, Rollup::Rate | Rollup::Increase),
+            span: scan.span,
+            buffers: Mutex::new(Vec::new()),
+        });
+        let size = morsel_size(&shape);
+        let batches = self.source.select(self.cx, selection(scan));
+        let morsels = batches.map_ok(move |batch| {
+            let batch: Arc<dyn Encoded> = Arc::from(batch);
+            let len = batch.len();
+            stream::iter(
+                (0..len)
+                    .step_by(size)
+                    .map(move |from| Ok::<_, Error>((Arc::clone(&batch), from..(from + size).min(len)))),
+            )
+        });
+        let jobs = morsels.try_flatten().map(|morsel| {
+            let work = Arc::clone(&work);
+            async move {
+                let (batch, range) = morsel?;
+                let cx = work.cx.clone();
+                cx.run(move || work.run(&*batch, range)).await?
+            }
+        });
+        // More in flight than threads, so that none waits for the one whose turn it is.
+        let mut jobs = std::pin::pin!(jobs.buffered(self.cx.pool().threads() * 2 + 1));
+        while let Some(mut morsel) = jobs.try_next().await? {
+            if !morsel.notes.is_empty() {
+                self.notes.merge(std::mem::take(&mut morsel.notes));
+            }
+            sink.absorb(morsel)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn note_quantiles(&mut self, values: &[f64], span: Span) {
+        if let Some(&q) = values.iter().find(|q| !(0.0..=1.0).contains(*q)) {
+            self.notes.invalid_quantile(q, span);
+        }
+    }
+
+    /// The samples themselves of one window, for a range selector as the whole query.
+    pub(super) async fn samples(&mut self, scan: Scan) -> Result<Vec<Series>, Error> {
+        let shape = scan.shape;
+        if shape.edges != Edges::Open {
+            return Err(Error::BadQuery("anchored and smoothed ranges are not supported as results yet".to_owned()));
+        }
+        let (end, start) = (shape.end(0), shape.end(0).saturating_sub(shape.window_ms));
+        let mut batches = self.source.select(self.cx, selection(scan));
+        let (mut all, mut held) = (Vec::new(), 0);
+        while let Some(batch) = batches.try_next().await? {
+            let cx = self.cx.clone();
+            let series = self.cx.run(move || -> Result<Vec<Series>, Error> {
+                let (mut columns, mut found) = (Columns::new(), Vec::new());
+                for i in 0..batch.len() {
+                    cx.check()?;
+                    batch.decode(i, &mut columns)?;
+                    refuse_histograms(&columns, &shape, &*batch, i)?;
+                    rollup::drop_stale(&mut columns.t, &mut columns.v);
+                    let (lo, hi) =
+                        (columns.t.partition_point(|&t| t <= start), columns.t.partition_point(|&t| t <= end));
+                    if lo < hi {
+                        cx.stats().add_samples((hi - lo) as u64);
+                        found.push(Series {
+                            labels: batch.labels(i).to_labels(),
+                            t: columns.t[lo..hi].into(),
+                            v: columns.v[lo..hi].to_vec(),
+                        });
+                    }
+                }
+                Ok(found)
+            });
+            let series = series.await??;
+            held += series.iter().map(|s| s.v.len()).sum::<usize>();
+            check_held(held, self.settings)?;
+            all.extend(series);
+        }
+        all.sort_by(|a, b| a.labels.cmp(&b.labels));
+        Ok(all)
+    }
+}
+
+fn selection(scan: Scan) -> Select {
+    let samples = scan.shape.samples();
+    Select {
+        matchers: scan.matchers,
+        samples,
+        grid: scan.shape.grid,
+        window_ms: scan.range_ms,
+        offset_ms: scan.shape.offset_ms,
+        func: scan.func,
+        grouping: scan.grouping,
+        skip_chunks: false,
+    }
+}
+
+/// How many series one job takes: enough samples to be worth a hand-over, few enough that jobs are of
+/// use to all threads and their rows stay small. It depends on nothing but the plan.
+fn morsel_size(shape: &Shape) -> usize {
+    let samples = shape.samples();
+    let day = 86_400_000;
+    let by_time = (16 * day / samples.max.saturating_sub(samples.min).max(1)).clamp(16, 256);
+    let by_steps = (1 << 16) / shape.grid.len().max(1);
+    (by_time as usize).min(by_steps.max(1))
+}
+
+fn check_factors(params: &[Arc<[f64]>]) -> Result<(), Error> {
+    for (name, letters, row) in
+        params.iter().zip([("smoothing", "sf"), ("trend", "tf")]).map(|(row, (name, letters))| (name, letters, row))
+    {
+        if let Some(bad) = row.iter().find(|&&v| v <= 0.0 || v >= 1.0) {
+            return Err(Error::Execution(format!("invalid {name} factor. Expected: 0 < {letters} < 1, got: {bad:.6}")));
+        }
+    }
+    Ok(())
+}
+
+fn refuse_histograms(columns: &Columns, shape: &Shape, batch: &dyn Encoded, i: usize) -> Result<(), Error> {
+    let range = shape.samples();
+    if columns.ht.iter().any(|&t| range.contains(t)) {
+        let labels = batch.labels(i).to_labels();
+        return Err(Error::Execution(format!("native histograms are not supported yet: {labels}")));
+    }
+    Ok(())
+}
+
+impl Work {
+    fn run(&self, batch: &dyn Encoded, range: Range<usize>) -> Result<Morsel, Error> {
+        let taken = self.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut buffers = taken.unwrap_or_default();
+        let steps = self.shape.grid.len();
+        buffers.row.resize(steps, 0.0);
+        let mut morsel = Morsel::default();
+        morsel.rows.reserve_exact(range.len() * steps);
+        let mut samples = 0;
+        for i in range.clone() {
+            self.cx.check()?;
+            samples += self.series(batch, i, &mut buffers, &mut morsel)?;
+        }
+        self.cx.stats().add_samples(samples);
+        self.cx.stats().add_series(range.len() as u64);
+        self.buffers.lock().unwrap_or_else(PoisonError::into_inner).push(buffers);
+        Ok(morsel)
+    }
+
+    fn series(&self, batch: &dyn Encoded, i: usize, buffers: &mut Buffers, morsel: &mut Morsel) -> Result<u64, Error> {
+        let Buffers { columns, scratch, row } = buffers;
+        batch.decode(i, columns)?;
+        if !columns.ht.is_empty() {
+            refuse_histograms(columns, &self.shape, batch, i)?;
+        }
+        if !self.rollup.is_instant() {
+            rollup::drop_stale(&mut columns.t, &mut columns.v);
+        }
+        let params = Params { first: &self.first, second: &self.second };
+        rollup::roll(self.rollup, &self.shape, params, &columns.t, &columns.v, scratch, row);
+        let samples = columns.t.len() as u64;
+        if row.iter().all(|&v| is_absent(v)) {
+            return Ok(samples);
+        }
+        let labels = batch.labels(i);
+        if self.check_counter
+            && let Some(name) = labels.get(METRIC_NAME)
+            && !["_total", "_sum", "_count", "_bucket"].iter().any(|suffix| name.ends_with(suffix))
+        {
+            morsel.notes.possible_non_counter(name, self.span);
+        }
+        for map in &self.maps {
+            map.apply(row, &mut morsel.notes);
+        }
+        if !self.maps.is_empty() && row.iter().all(|&v| is_absent(v)) {
+            return Ok(samples);
+        }
+        morsel.rows.extend_from_slice(row);
+        morsel.count += 1;
+        if let Some(keys) = &self.wants.keys {
+            keys.push(labels.iter(), &mut morsel.keys);
+            morsel.key_ends.push(morsel.keys.len() as u32);
+        }
+        if self.wants.heads {
+            let labels = labels.to_labels();
+            morsel.heads.push(match (self.drops_name, self.delayed) {
+                (true, false) => Head { labels: drop_metadata(&labels), drop_name: false },
+                (drop_name, _) => Head { labels, drop_name },
+            });
+        }
+        Ok(samples)
+    }
+}

@@ -1,0 +1,213 @@
+//! `topk`, `bottomk`, `limitk`, `limit_ratio`: some of the input series, step by step.
+
+mod heap;
+
+use hashbrown::HashMap;
+use promql::Span;
+use promql::ast::AggregateOp;
+
+use super::Run;
+use super::group::{KeyMaker, KeyTable};
+use super::scan::{Morsel, Sink, Wants};
+use crate::Error;
+use crate::plan::{Grouping, Source};
+use crate::vector::{Head, Vector, is_absent};
+
+use heap::{Entry, Heap, Order};
+
+/// The best so far of every group and step.
+struct Best<'a> {
+    op: AggregateOp,
+    /// How many, or which share, at each step.
+    param: &'a [f64],
+    table: KeyTable,
+    /// `[groups × steps]`.
+    heaps: Vec<Heap>,
+    steps: usize,
+    /// The series that some heap holds or has held.
+    heads: HashMap<u32, Head>,
+    next: u32,
+}
+
+impl Best<'_> {
+    fn order(&self) -> Order {
+        if self.op == AggregateOp::BottomK { Order::Largest } else { Order::Smallest }
+    }
+
+    fn add(&mut self, key: &[u8], head: Head, row: &[f64]) {
+        let group = self.table.number(key);
+        let from = group * self.steps;
+        if self.heaps.len() < from + self.steps {
+            self.heaps.resize_with(from + self.steps, Heap::default);
+        }
+        let (series, order, op) = (self.next, self.order(), self.op);
+        self.next += 1;
+        let offset = if op == AggregateOp::LimitRatio { heap::sample_offset(&head.labels) } else { 0.0 };
+        let mut entered = false;
+        for ((&v, heap), &param) in row.iter().zip(&mut self.heaps[from..]).zip(self.param) {
+            if is_absent(v) {
+                continue;
+            }
+            let entry = Entry { value: v, series };
+            entered |= match op {
+                AggregateOp::LimitRatio => heap::in_ratio(param, offset) && heap.push(entry, order),
+                _ if param < 1.0 => false,
+                AggregateOp::LimitK => heap.push_up_to(param, entry, order),
+                _ => heap.offer(param, entry, order),
+            };
+        }
+        if entered {
+            self.heads.insert(series, head);
+            self.forget_losers();
+        }
+    }
+
+    /// Series that were pushed out of all heaps need no labels any more; looked for now and then.
+    fn forget_losers(&mut self) {
+        if self.heads.len() & 0xffff == 0 {
+            let kept: hashbrown::HashSet<u32> =
+                self.heaps.iter().flat_map(|heap| heap.entries()).map(|entry| entry.series).collect();
+            self.heads.retain(|series, _| kept.contains(series));
+        }
+    }
+
+    fn finish(mut self, memory: &request::MemoryAccount) -> Result<Vector, Error> {
+        let sorted = matches!(self.op, AggregateOp::TopK | AggregateOp::BottomK);
+        let order = self.order();
+        let mut vector = Vector::new(self.steps, memory)?;
+        let mut places: HashMap<u32, usize> = HashMap::new();
+        for group in 0..self.table.len() {
+            for step in 0..self.steps {
+                let heap = &mut self.heaps[group * self.steps + step];
+                // Only the order of an instant query is seen.
+                if sorted && self.steps == 1 {
+                    heap.sort(order);
+                }
+                for entry in heap.entries() {
+                    let place = match places.get(&entry.series) {
+                        Some(&place) => place,
+                        None => {
+                            let Some(head) = self.heads.remove(&entry.series) else { continue };
+                            vector.push_absent(head)?;
+                            places.insert(entry.series, vector.len() - 1);
+                            vector.len() - 1
+                        }
+                    };
+                    vector.row_mut(place)[step] = entry.value;
+                }
+            }
+        }
+        Ok(vector)
+    }
+}
+
+impl Sink for Best<'_> {
+    fn absorb(&mut self, mut morsel: Morsel) -> Result<(), Error> {
+        let heads = std::mem::take(&mut morsel.heads);
+        for (i, (head, row)) in heads.into_iter().zip(morsel.rows.chunks_exact(self.steps)).enumerate() {
+            self.add(morsel.key(i), head, row);
+        }
+        Ok(())
+    }
+}
+
+impl Run<'_> {
+    pub(super) async fn top(
+        &mut self,
+        op: AggregateOp,
+        source: Source,
+        grouping: Grouping,
+        param: &[f64],
+        steps: usize,
+        span: Span,
+    ) -> Result<Vector, Error> {
+        let memory = self.cx.memory();
+        let nothing = self.check_param(op, param, span)?;
+        match source {
+            Source::Node(id) => {
+                let input = self.vector(id)?;
+                self.top_of(op, input, grouping, param, steps, nothing)
+            }
+            Source::Scan(_) if nothing => Vector::new(steps, memory),
+            // Series that only differ by a name that is gone would go unnoticed on the way.
+            Source::Scan(scan) if scan.drops_name() && scan.name.is_none() && !self.settings.delayed_name_removal => {
+                let input = self.scan_all(*scan).await?;
+                self.top_of(op, input, grouping, param, steps, nothing)
+            }
+            Source::Scan(scan) => {
+                let delayed = self.settings.delayed_name_removal;
+                let keys = KeyMaker::new(grouping, scan.drops_name() && !delayed);
+                let mut best = Best {
+                    op,
+                    param,
+                    table: KeyTable::default(),
+                    heaps: Vec::new(),
+                    steps,
+                    heads: HashMap::new(),
+                    next: 0,
+                };
+                self.scan(*scan, Wants { heads: true, keys: Some(keys) }, &mut best).await?;
+                best.finish(memory)
+            }
+        }
+    }
+
+    fn top_of(
+        &self,
+        op: AggregateOp,
+        input: Vector,
+        grouping: Grouping,
+        param: &[f64],
+        steps: usize,
+        nothing: bool,
+    ) -> Result<Vector, Error> {
+        if nothing {
+            return Vector::new(steps, self.cx.memory());
+        }
+        let keys = KeyMaker::new(grouping, false);
+        let mut best =
+            Best { op, param, table: KeyTable::default(), heaps: Vec::new(), steps, heads: HashMap::new(), next: 0 };
+        let mut key = Vec::new();
+        for (head, row) in input.rows() {
+            key.clear();
+            keys.push(head.labels.iter(), &mut key);
+            best.add(&key, head.clone(), row);
+        }
+        best.finish(self.cx.memory())
+    }
+
+    /// Whether the parameter asks for nothing at any step.
+    fn check_param(&mut self, op: AggregateOp, param: &[f64], span: Span) -> Result<bool, Error> {
+        let max = param.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let min = param.iter().copied().fold(f64::INFINITY, f64::min);
+        let any_nan = param.iter().any(|v| v.is_nan());
+        if op == AggregateOp::LimitRatio {
+            if max == 0.0 && min == 0.0 && !any_nan {
+                return Ok(true);
+            }
+            if any_nan {
+                return Err(Error::Execution("Ratio value is NaN".to_owned()));
+            }
+            if max > 1.0 {
+                self.notes.invalid_ratio(max, 1.0, span);
+            }
+            if min < -1.0 {
+                self.notes.invalid_ratio(min, -1.0, span);
+            }
+            return Ok(false);
+        }
+        if max < 1.0 && !any_nan {
+            return Ok(true);
+        }
+        if any_nan {
+            return Err(Error::Execution("Parameter value is NaN".to_owned()));
+        }
+        if min <= i64::MIN as f64 {
+            return Err(Error::Execution(format!("Scalar value {min} underflows int64")));
+        }
+        if max >= i64::MAX as f64 {
+            return Err(Error::Execution(format!("Scalar value {max} overflows int64")));
+        }
+        Ok(false)
+    }
+}

@@ -1,0 +1,237 @@
+//! What is to be done: the syntax tree with times resolved, as a list in the order of execution.
+//!
+//! Each node comes after those it reads, so running a plan is a loop without recursion. Rewrites made
+//! on the way, each in a function of its own: parts that do not depend on the step are evaluated once
+//! ([`invariant`]); element-wise functions and aggregations are fused with the selector below them, so
+//! that its series never exist side by side ([`build`]).
+
+mod build;
+mod duration;
+mod invariant;
+
+pub(crate) use build::build;
+
+use std::sync::Arc;
+
+use model::{Labels, Matcher};
+use promql::ast::{AggregateOp, BinaryOp, VectorMatching};
+use promql::{FunctionId, Span};
+use regex_automata::meta::Regex;
+
+use crate::rollup::{Rollup, Shape};
+use crate::{Grid, SelectGrouping};
+
+/// The place of a node in [`Plan::nodes`].
+pub(crate) type Id = usize;
+
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) root: Id,
+}
+
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) op: Op,
+    /// The steps it gives values for.
+    pub(crate) grid: Grid,
+    pub(crate) span: Span,
+}
+
+/// Where an aggregation gets its series from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// Straight from the selector, never all at once.
+    Scan(Box<Scan>),
+    Node(Id),
+}
+
+#[derive(Debug)]
+pub(crate) enum Op {
+    /// Became part of the node that reads it.
+    Fused,
+    Number(f64),
+    Text(Box<[u8]>),
+    /// The step's own time in seconds.
+    Time,
+    Scan(Box<Scan>),
+    /// The samples themselves of one window.
+    Samples(Box<Scan>),
+    /// The values of a subquery as samples.
+    Steps(Id),
+    /// A range function over a subquery.
+    Subquery(Box<SubqueryRollup>),
+    /// A value of a single step for all steps.
+    Repeat(Id),
+    Map(Id, Map),
+    Aggregate(Box<Aggregate>),
+    /// Between two scalars.
+    Scalars(ScalarOp, Id, Id),
+    Join(Box<Join>),
+    /// `scalar(v)`.
+    ToScalar(Id),
+    /// `vector(s)`.
+    ToVector(Id),
+    Buckets(Box<Buckets>),
+    LabelReplace(Box<LabelReplace>),
+    LabelJoin(Box<LabelJoin>),
+    Sort(Box<Sort>),
+    /// 1 where the aggregation below, which has at most one series, has nothing.
+    Absent(Id, Labels),
+    /// A vector without series.
+    Nothing,
+}
+
+/// A selector with the function right above it and the element-wise functions above that.
+#[derive(Clone, Debug)]
+pub(crate) struct Scan {
+    pub(crate) matchers: Vec<Matcher>,
+    pub(crate) shape: Shape,
+    pub(crate) rollup: Rollup,
+    /// Scalar arguments of the rollup.
+    pub(crate) params: Vec<Id>,
+    pub(crate) maps: Vec<Map>,
+    /// The name that every series has, where the selector says so.
+    pub(crate) name: Option<String>,
+    /// For the source: the function, the range it reads, the grouping above.
+    pub(crate) func: String,
+    pub(crate) range_ms: i64,
+    pub(crate) grouping: Option<SelectGrouping>,
+    pub(crate) span: Span,
+}
+
+impl Scan {
+    /// Whether the result is no longer the metric that was selected.
+    pub(crate) fn drops_name(&self) -> bool {
+        !self.rollup.keeps_name() || self.maps.iter().any(Map::drops_name)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct SubqueryRollup {
+    pub(crate) input: Id,
+    /// The steps of the input.
+    pub(crate) grid: Grid,
+    pub(crate) shape: Shape,
+    pub(crate) rollup: Rollup,
+    pub(crate) params: Vec<Id>,
+}
+
+/// A function of one value at a time.
+#[derive(Clone, Debug)]
+pub(crate) enum Map {
+    /// Plain mathematics, by function.
+    Math(FunctionId),
+    /// A part of the date.
+    Date(FunctionId),
+    Negate,
+    /// `value op scalar`, or the other way round.
+    Arithmetic {
+        op: BinaryOp,
+        scalar: Id,
+        scalar_first: bool,
+        return_bool: bool,
+        span: Span,
+    },
+    Clamp {
+        min: Option<Id>,
+        max: Option<Id>,
+    },
+    Round {
+        to: Option<Id>,
+    },
+}
+
+impl Map {
+    pub(crate) fn drops_name(&self) -> bool {
+        match self {
+            Self::Arithmetic { op, return_bool, .. } => *return_bool || changes_metric(*op),
+            _ => true,
+        }
+    }
+}
+
+/// Whether the result of the operator is no longer the metric on its left.
+pub(crate) fn changes_metric(op: BinaryOp) -> bool {
+    use BinaryOp::{Add, Atan2, Div, Mod, Mul, Pow, Sub};
+    matches!(op, Add | Sub | Mul | Div | Mod | Pow | Atan2)
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ScalarOp {
+    Binary(BinaryOp),
+    MaxOf,
+    MinOf,
+}
+
+#[derive(Debug)]
+pub(crate) struct Aggregate {
+    pub(crate) op: AggregateOp,
+    pub(crate) source: Source,
+    pub(crate) grouping: Grouping,
+    pub(crate) param: Option<Id>,
+    /// The label of `count_values`.
+    pub(crate) label: String,
+    pub(crate) param_span: Span,
+}
+
+/// `by` or `without`, the labels sorted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Grouping {
+    pub(crate) without: bool,
+    pub(crate) labels: Arc<[String]>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Join {
+    pub(crate) op: BinaryOp,
+    pub(crate) lhs: Id,
+    pub(crate) rhs: Id,
+    pub(crate) matching: VectorMatching,
+    pub(crate) return_bool: bool,
+}
+
+/// `histogram_quantile`, `histogram_quantiles`, `histogram_fraction`.
+#[derive(Debug)]
+pub(crate) struct Buckets {
+    pub(crate) what: BucketFunction,
+    pub(crate) input: Id,
+    pub(crate) params: Vec<Id>,
+    pub(crate) param_spans: Vec<Span>,
+    pub(crate) input_span: Span,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum BucketFunction {
+    Quantile,
+    /// Several at once, told apart by this label.
+    Quantiles(String),
+    Fraction,
+    /// Functions of native histograms only: no classic bucket gives anything.
+    NativeOnly,
+}
+
+#[derive(Debug)]
+pub(crate) struct LabelReplace {
+    pub(crate) input: Id,
+    pub(crate) target: String,
+    pub(crate) replacement: String,
+    pub(crate) source: String,
+    pub(crate) regex: Regex,
+}
+
+#[derive(Debug)]
+pub(crate) struct LabelJoin {
+    pub(crate) input: Id,
+    pub(crate) target: String,
+    pub(crate) separator: String,
+    pub(crate) sources: Vec<String>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Sort {
+    pub(crate) input: Id,
+    pub(crate) descending: bool,
+    /// By these labels instead of by value.
+    pub(crate) labels: Option<Vec<String>>,
+}

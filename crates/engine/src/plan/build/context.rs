@@ -1,0 +1,106 @@
+//! Which steps each part of the query is evaluated at, top-down.
+
+use promql::ast::{Ast, At, Kind, NodeId, Subquery};
+
+use super::super::{duration, invariant};
+use crate::engine::Settings;
+use crate::{Error, Grid};
+
+/// How a node of the syntax tree is evaluated.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Context {
+    pub(super) grid: Grid,
+    /// The steps that its single value is repeated for.
+    pub(super) repeat: Option<Grid>,
+    /// It is the selector of a range.
+    pub(super) in_range: bool,
+}
+
+impl Context {
+    fn new(grid: Grid, once: bool) -> Self {
+        if once && grid.len() > 1 {
+            let single = Grid { end_ms: grid.start_ms, ..grid };
+            Self { grid: single, repeat: Some(grid), in_range: false }
+        } else {
+            Self { grid, repeat: None, in_range: false }
+        }
+    }
+}
+
+/// The context of every node that the root reaches, by [`NodeId::index`].
+pub(super) fn resolve(ast: &Ast, query: Grid, settings: &Settings) -> Result<Vec<Option<Context>>, Error> {
+    let known = invariant::analyse(ast);
+    let mut contexts: Vec<Option<Context>> = vec![None; ast.nodes().len()];
+    contexts[ast.root().index()] = Some(Context::new(query, known[ast.root().index()].worth));
+    for id in ast.preorder(ast.root()) {
+        let Some(context) = contexts[id.index()] else { continue };
+        let mut give = |id: NodeId, grid: Grid, once: bool| contexts[id.index()] = Some(Context::new(grid, once));
+        match ast.kind(id) {
+            Kind::Matrix(matrix) => {
+                contexts[matrix.selector.index()] =
+                    Some(Context { in_range: true, ..Context::new(context.grid, false) });
+            }
+            Kind::Subquery(subquery) => {
+                let grid = subquery_grid(ast, &query, context.grid, subquery, settings)?;
+                give(subquery.expr, grid, known[subquery.expr.index()].invariant);
+            }
+            // What is invariant as a whole was made so above; else its parts may be.
+            Kind::Call(_) | Kind::Binary(_) => {
+                let whole = known[id.index()].invariant;
+                for child in ast.children(id) {
+                    give(child, context.grid, !whole && known[child.index()].worth);
+                }
+            }
+            _ => {
+                for child in ast.children(id) {
+                    give(child, context.grid, false);
+                }
+            }
+        }
+    }
+    Ok(contexts)
+}
+
+/// The time an `@` stands for.
+pub(super) fn pinned(at: Option<At>, query: &Grid) -> Option<i64> {
+    at.map(|at| match at {
+        At::Timestamp(ms) => ms,
+        At::Start => query.start_ms,
+        At::End => query.end_ms,
+    })
+}
+
+/// The steps of a subquery: multiples of its own step that lie in the windows of `outer`, the left
+/// edge excluded.
+fn subquery_grid(
+    ast: &Ast,
+    query: &Grid,
+    outer: Grid,
+    subquery: &Subquery,
+    settings: &Settings,
+) -> Result<Grid, Error> {
+    let resolve = |ms, expr, negative| duration::resolve(ast, query, ms, expr, negative);
+    let range = resolve(subquery.range_ms, subquery.range_expr, false)?;
+    let offset = resolve(subquery.modifiers.offset_ms, subquery.modifiers.offset_expr, true)?;
+    let step = match resolve(subquery.step_ms, subquery.step_expr, false)? {
+        0 => settings.subquery_step_ms,
+        step => step,
+    }
+    .max(1);
+    let last = outer.at(outer.len().saturating_sub(1));
+    let (first, last) = pinned(subquery.modifiers.at, query).map_or((outer.start_ms, last), |at| (at, at));
+    let edge = first.saturating_sub(offset).saturating_sub(range);
+    let mut start = step * (edge / step);
+    if start <= edge {
+        start = start.saturating_add(step);
+    }
+    let grid = Grid { start_ms: start, end_ms: last.saturating_sub(offset), step_ms: step };
+    if grid.len() as u64 > settings.max_samples {
+        return Err(Error::Exhausted(format!(
+            "a subquery of {} steps: {}",
+            grid.len(),
+            crate::engine::TOO_MANY_SAMPLES
+        )));
+    }
+    Ok(grid)
+}

@@ -1,0 +1,193 @@
+//! Rolling one series up on the step grid: samples `(t[], v[])` in, one value a step out.
+//!
+//! Windows are left-open, `(t - range, t]`, and found by two pointers that only move forward. A step
+//! without a value holds [`ABSENT`].
+
+mod extended;
+mod moments;
+mod order;
+mod rate;
+mod regress;
+mod simple;
+#[cfg(test)]
+mod tests;
+mod windows;
+
+pub(crate) use windows::{Scratch, drop_stale};
+
+use windows::Windows;
+
+use model::TimeRange;
+
+use crate::Grid;
+use crate::vector::ABSENT;
+
+/// What is computed of each window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Rollup {
+    /// The newest sample within the lookback, unless it is a staleness marker.
+    Instant,
+    /// The same, interpolated between its neighbours (`smoothed`).
+    Smoothed,
+    /// The time of that sample in seconds.
+    Timestamp,
+    Rate,
+    Increase,
+    Delta,
+    Irate,
+    Idelta,
+    Deriv,
+    PredictLinear,
+    DoubleExponential,
+    Sum,
+    Avg,
+    Min,
+    Max,
+    Count,
+    Stddev,
+    Stdvar,
+    Quantile,
+    Mad,
+    First,
+    Last,
+    Present,
+    Changes,
+    Resets,
+    TsOfFirst,
+    TsOfLast,
+    TsOfMin,
+    TsOfMax,
+}
+
+impl Rollup {
+    /// Whether the result is still the same metric.
+    pub(crate) fn keeps_name(self) -> bool {
+        matches!(self, Self::Instant | Self::Smoothed | Self::First | Self::Last)
+    }
+
+    /// Whether it reads single samples within the lookback instead of windows.
+    pub(crate) fn is_instant(self) -> bool {
+        matches!(self, Self::Instant | Self::Smoothed | Self::Timestamp)
+    }
+}
+
+/// Which samples outside the window take part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) enum Edges {
+    /// None.
+    #[default]
+    Open,
+    /// The last one at or before the start stands for the value there.
+    Anchored,
+    /// Values at both edges are interpolated.
+    Smoothed,
+}
+
+/// Where the windows lie.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Shape {
+    pub(crate) grid: Grid,
+    /// The range in milliseconds; for instant rollups the lookback.
+    pub(crate) window_ms: i64,
+    pub(crate) offset_ms: i64,
+    /// Unix milliseconds that every step looks at instead of its own time.
+    pub(crate) at_ms: Option<i64>,
+    pub(crate) edges: Edges,
+    /// How far beyond its edges an anchored or smoothed window looks.
+    pub(crate) lookback_ms: i64,
+}
+
+impl Shape {
+    /// Where the window of a step ends, offset and `@` applied.
+    #[inline]
+    pub(crate) fn end(&self, step: usize) -> i64 {
+        self.at_ms.unwrap_or_else(|| self.grid.at(step)).saturating_sub(self.offset_ms)
+    }
+
+    /// The samples that can matter, closed.
+    pub(crate) fn samples(&self) -> TimeRange {
+        let last = self.grid.len().saturating_sub(1);
+        let (before, after) = match self.edges {
+            Edges::Open => (0, 0),
+            Edges::Anchored => (self.lookback_ms, 0),
+            Edges::Smoothed => (self.lookback_ms, self.lookback_ms),
+        };
+        let min = self.end(0).saturating_sub(self.window_ms).saturating_sub(before).saturating_add(1);
+        TimeRange::new(min, self.end(last).saturating_add(after))
+    }
+}
+
+/// Scalar arguments of the function, a value a step each.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Params<'a> {
+    pub(crate) first: &'a [f64],
+    pub(crate) second: &'a [f64],
+}
+
+impl Params<'_> {
+    fn first(&self, step: usize) -> f64 {
+        self.first.get(step).copied().unwrap_or(f64::NAN)
+    }
+
+    fn second(&self, step: usize) -> f64 {
+        self.second.get(step).copied().unwrap_or(f64::NAN)
+    }
+}
+
+/// Rolls one series up into `out`, one place a step. `t` ascends strictly; for range rollups `v` holds
+/// no staleness markers (see [`windows::drop_stale`]).
+pub(crate) fn roll(
+    rollup: Rollup,
+    shape: &Shape,
+    params: Params<'_>,
+    t: &[i64],
+    v: &[f64],
+    scratch: &mut Scratch,
+    out: &mut [f64],
+) {
+    debug_assert_eq!(out.len(), shape.grid.len());
+    out.fill(ABSENT);
+    if t.is_empty() {
+        return;
+    }
+    match rollup {
+        Rollup::Instant => return simple::instant(shape, t, v, out),
+        Rollup::Timestamp => return simple::timestamp(shape, t, v, out),
+        Rollup::Smoothed => return extended::smoothed(shape, t, v, out),
+        _ => {}
+    }
+    if shape.edges != Edges::Open {
+        return extended::roll(rollup, shape, t, v, out);
+    }
+    scratch.windows(shape, t);
+    let w = Windows { shape, t, v, lo: &scratch.lo, hi: &scratch.hi };
+    match rollup {
+        Rollup::Instant | Rollup::Smoothed | Rollup::Timestamp => {}
+        Rollup::Rate => rate::extrapolated(&w, rate::Kind::Rate, &mut scratch.rate, out),
+        Rollup::Increase => rate::extrapolated(&w, rate::Kind::Increase, &mut scratch.rate, out),
+        Rollup::Delta => rate::extrapolated(&w, rate::Kind::Delta, &mut scratch.rate, out),
+        Rollup::Irate => rate::last_two(&w, true, out),
+        Rollup::Idelta => rate::last_two(&w, false, out),
+        Rollup::Deriv => regress::deriv(&w, out),
+        Rollup::PredictLinear => regress::predict_linear(&w, params, out),
+        Rollup::DoubleExponential => regress::double_exponential(&w, params, out),
+        Rollup::Sum => moments::sum(&w, out),
+        Rollup::Avg => moments::avg(&w, out),
+        Rollup::Stddev => moments::variance(&w, f64::sqrt, out),
+        Rollup::Stdvar => moments::variance(&w, |v| v, out),
+        Rollup::Min => order::min(&w, &mut scratch.order, out),
+        Rollup::Max => order::max(&w, &mut scratch.order, out),
+        Rollup::TsOfMin => order::time_of(&w, |new, best| new <= best, out),
+        Rollup::TsOfMax => order::time_of(&w, |new, best| new >= best, out),
+        Rollup::Quantile => order::quantile(&w, params, &mut scratch.values, out),
+        Rollup::Mad => order::mad(&w, &mut scratch.values, out),
+        Rollup::Count => w.each(out, |_, lo, hi| (hi - lo) as f64),
+        Rollup::First => w.each(out, |_, lo, _| v[lo]),
+        Rollup::Last => w.each(out, |_, _, hi| v[hi - 1]),
+        Rollup::Present => w.each(out, |_, _, _| 1.0),
+        Rollup::TsOfFirst => w.each(out, |_, lo, _| t[lo] as f64 / 1000.0),
+        Rollup::TsOfLast => w.each(out, |_, _, hi| t[hi - 1] as f64 / 1000.0),
+        Rollup::Changes => simple::changes(&w, &mut scratch.marks, out),
+        Rollup::Resets => simple::resets(&w, &mut scratch.marks, out),
+    }
+}

@@ -1,0 +1,94 @@
+use std::sync::Arc;
+
+use block::{Columns, Corrupt};
+use futures::stream::{self, BoxStream, StreamExt};
+use model::{LabelTable, LabelTableBuilder, Labels, LabelsRef};
+use request::Context;
+
+use crate::{Encoded, Error, Queryable, Select};
+
+/// Series in memory, already decoded. For tests and for scripts of the test language.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// Sorted by labels, each once.
+    series: Vec<(Labels, Arc<Columns>)>,
+    batch: usize,
+}
+
+impl Memory {
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many series a batch holds at most; 0 for all of them.
+    #[must_use]
+    pub fn with_batches_of(mut self, series: usize) -> Self {
+        self.batch = series;
+        self
+    }
+
+    /// Adds a series, or samples after those that the series has.
+    pub fn add(&mut self, labels: Labels, columns: Columns) {
+        match self.series.binary_search_by(|(known, _)| known.cmp(&labels)) {
+            Ok(i) => {
+                let known = Arc::make_mut(&mut self.series[i].1);
+                known.t.extend(columns.t);
+                known.v.extend(columns.v);
+                known.ht.extend(columns.ht);
+                known.h.extend(columns.h);
+            }
+            Err(i) => self.series.insert(i, (labels, Arc::new(columns))),
+        }
+    }
+
+    /// Adds a series of floats: `(time in milliseconds, value)`, ascending.
+    pub fn add_floats(&mut self, labels: Labels, samples: impl IntoIterator<Item = (i64, f64)>) {
+        let (t, v) = samples.into_iter().unzip();
+        self.add(labels, Columns { t, v, ..Columns::default() });
+    }
+}
+
+impl Queryable for Memory {
+    fn select(&self, _: &Context, select: Select) -> BoxStream<'static, Result<Box<dyn Encoded>, Error>> {
+        let mut table = LabelTableBuilder::new();
+        let matched = |labels: &Labels| {
+            select.matchers.iter().all(|matcher| matcher.matches(labels.get(&matcher.name).unwrap_or("")))
+        };
+        let found: Vec<&(Labels, Arc<Columns>)> = self.series.iter().filter(|(labels, _)| matched(labels)).collect();
+        let size = if self.batch == 0 { found.len().max(1) } else { self.batch };
+        let batches: Vec<Result<Box<dyn Encoded>, Error>> = found
+            .chunks(size)
+            .map(|chunk| {
+                for (labels, _) in chunk {
+                    table.push(labels);
+                }
+                let columns = chunk.iter().map(|(_, columns)| Arc::clone(columns)).collect();
+                let batch = Batch { labels: std::mem::take(&mut table).finish(), columns };
+                Ok(Box::new(batch) as Box<dyn Encoded>)
+            })
+            .collect();
+        stream::iter(batches).boxed()
+    }
+}
+
+#[derive(Debug)]
+struct Batch {
+    labels: LabelTable,
+    columns: Vec<Arc<Columns>>,
+}
+
+impl Encoded for Batch {
+    fn len(&self) -> usize {
+        self.columns.len()
+    }
+
+    fn labels(&self, i: usize) -> LabelsRef<'_> {
+        self.labels.get(i)
+    }
+
+    fn decode(&self, i: usize, out: &mut Columns) -> Result<(), Corrupt> {
+        out.clone_from(&self.columns[i]);
+        Ok(())
+    }
+}

@@ -1,0 +1,207 @@
+//! Evaluated series: a row of values on the step grid each.
+
+use hashbrown::HashMap;
+use model::{Labels, METRIC_NAME, STALE_NAN_BITS};
+use request::{MemoryAccount, MemoryLease};
+
+use crate::Error;
+
+/// The value of a step that has none: the staleness marker, which no sample that is evaluated and no
+/// result of arithmetic (it makes NaNs quiet) ever is.
+pub(crate) const ABSENT: f64 = f64::from_bits(STALE_NAN_BITS);
+
+#[inline(always)]
+pub(crate) fn is_absent(value: f64) -> bool {
+    value.to_bits() == STALE_NAN_BITS
+}
+
+/// Labels that name a metric and its metadata; they go when a result is no longer that metric.
+pub(crate) const METADATA_LABELS: [&str; 3] = [METRIC_NAME, "__type__", "__unit__"];
+
+/// The labels without the metric's name and metadata.
+pub(crate) fn drop_metadata(labels: &Labels) -> Labels {
+    if labels.iter().any(|(n, _)| METADATA_LABELS.contains(&n)) {
+        Labels::from_sorted(labels.iter().filter(|(n, _)| !METADATA_LABELS.contains(n)))
+    } else {
+        labels.clone()
+    }
+}
+
+/// Series with their values, `[series × steps]`, series by series.
+#[derive(Debug)]
+pub(crate) struct Vector {
+    pub(crate) series: Vec<Head>,
+    pub(crate) steps: usize,
+    pub(crate) values: Vec<f64>,
+    lease: MemoryLease,
+}
+
+/// Whose row it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Head {
+    pub(crate) labels: Labels,
+    /// The name is to go at the end of the query; set only where name removal is delayed.
+    pub(crate) drop_name: bool,
+}
+
+impl Head {
+    pub(crate) fn new(labels: Labels) -> Self {
+        Self { labels, drop_name: false }
+    }
+}
+
+/// What a series costs beside its values: labels, their reference, places in tables.
+const HEAD_BYTES: usize = 160;
+
+impl Vector {
+    /// # Errors
+    /// When memory is exhausted.
+    pub(crate) fn new(steps: usize, memory: &MemoryAccount) -> Result<Self, Error> {
+        Ok(Self { series: Vec::new(), steps, values: Vec::new(), lease: memory.lease(0)? })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.series.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.series.is_empty()
+    }
+
+    pub(crate) fn row(&self, i: usize) -> &[f64] {
+        &self.values[i * self.steps..(i + 1) * self.steps]
+    }
+
+    pub(crate) fn row_mut(&mut self, i: usize) -> &mut [f64] {
+        &mut self.values[i * self.steps..(i + 1) * self.steps]
+    }
+
+    pub(crate) fn rows(&self) -> impl ExactSizeIterator<Item = (&Head, &[f64])> {
+        self.series.iter().enumerate().map(|(i, head)| (head, self.row(i)))
+    }
+
+    /// Appends a series.
+    ///
+    /// # Errors
+    /// When memory is exhausted.
+    pub(crate) fn push(&mut self, head: Head, row: &[f64]) -> Result<(), Error> {
+        self.reserve(1)?;
+        self.values.extend_from_slice(row);
+        self.series.push(head);
+        Ok(())
+    }
+
+    /// Appends a series without values and gives its row to fill.
+    ///
+    /// # Errors
+    /// When memory is exhausted.
+    pub(crate) fn push_absent(&mut self, head: Head) -> Result<&mut [f64], Error> {
+        self.reserve(1)?;
+        let from = self.values.len();
+        self.values.resize(from + self.steps, ABSENT);
+        self.series.push(head);
+        Ok(&mut self.values[from..])
+    }
+
+    /// Makes room for `more` series and pays for it.
+    ///
+    /// # Errors
+    /// When memory is exhausted.
+    pub(crate) fn reserve(&mut self, more: usize) -> Result<(), Error> {
+        let (cells, heads) = (more.saturating_mul(self.steps), self.series.len() + more);
+        if self.values.capacity() - self.values.len() >= cells && self.series.capacity() >= heads {
+            return Ok(());
+        }
+        let cells = (self.values.len() + cells).max(self.values.capacity() * 3 / 2);
+        let heads = heads.max(self.series.capacity() * 3 / 2);
+        self.lease.resize((cells * 8 + heads * HEAD_BYTES) as u64)?;
+        self.values.reserve_exact(cells - self.values.len());
+        self.series.reserve_exact(heads - self.series.len());
+        Ok(())
+    }
+
+    /// Drops series that have no value at any step.
+    pub(crate) fn drop_empty(&mut self) {
+        let steps = self.steps;
+        if self.values.chunks_exact(steps.max(1)).all(|row| row.iter().any(|&v| !is_absent(v))) {
+            return;
+        }
+        let mut kept = 0;
+        for i in 0..self.series.len() {
+            if self.row(i).iter().all(|&v| is_absent(v)) {
+                continue;
+            }
+            if kept != i {
+                self.series.swap(kept, i);
+                self.values.copy_within(i * steps..(i + 1) * steps, kept * steps);
+            }
+            kept += 1;
+        }
+        self.series.truncate(kept);
+        self.values.truncate(kept * steps);
+    }
+
+    /// Puts the series into another order; `order` holds each index once, or some of them.
+    ///
+    /// # Errors
+    /// When memory is exhausted.
+    pub(crate) fn reordered(&self, order: &[usize], memory: &MemoryAccount) -> Result<Self, Error> {
+        let mut sorted = Self::new(self.steps, memory)?;
+        sorted.reserve(order.len())?;
+        for &i in order {
+            sorted.push(self.series[i].clone(), self.row(i))?;
+        }
+        Ok(sorted)
+    }
+
+    /// Removes the names, at once or by a mark for the end of the query.
+    pub(crate) fn drop_names(&mut self, delayed: bool) {
+        for head in &mut self.series {
+            if delayed {
+                head.drop_name = true;
+            } else {
+                head.labels = drop_metadata(&head.labels);
+            }
+        }
+    }
+
+    /// Whether two series have the same labels.
+    pub(crate) fn has_duplicates(&self) -> bool {
+        let mut seen = hashbrown::HashSet::with_capacity(self.series.len());
+        self.series.iter().any(|head| !seen.insert(&head.labels))
+    }
+
+    /// Joins series of the same labels into one.
+    ///
+    /// # Errors
+    /// When two of them have a value at the same step, or memory is exhausted.
+    pub(crate) fn merged(self, memory: &MemoryAccount) -> Result<Self, Error> {
+        if !self.has_duplicates() {
+            return Ok(self);
+        }
+        let mut merged = Self::new(self.steps, memory)?;
+        let mut places: HashMap<Labels, usize> = HashMap::new();
+        for (head, row) in self.rows() {
+            let Some(&place) = places.get(&head.labels) else {
+                places.insert(head.labels.clone(), merged.len());
+                merged.push(head.clone(), row)?;
+                continue;
+            };
+            for (into, &v) in merged.row_mut(place).iter_mut().zip(row) {
+                if is_absent(v) {
+                    continue;
+                }
+                if !is_absent(*into) {
+                    return Err(same_labels());
+                }
+                *into = v;
+            }
+        }
+        Ok(merged)
+    }
+}
+
+/// Two results would carry the same labels.
+pub(crate) fn same_labels() -> Error {
+    Error::Execution("vector cannot contain metrics with the same labelset".to_owned())
+}
