@@ -21,7 +21,7 @@ pub use aggregates::Aggregates;
 pub use cursor::{Cursor, Sample};
 pub use encode::{EncodeOptions, SAMPLES_PER_CHUNK, SeriesEncoder, encode_floats};
 pub use histogram::{FloatHistogramEncoder, HistogramEncoder, ResetHeader};
-pub use xor::XorEncoder;
+pub use xor::{Kernel, XorEncoder};
 pub use xor2::Xor2Encoder;
 
 use crate::{Columns, Corrupt};
@@ -129,9 +129,23 @@ pub fn decode(encoding: Encoding, payload: &[u8], out: &mut Columns) -> Result<(
 /// # Errors
 /// As [`decode`], for the first damaged chunk. `out` is then as it was.
 pub fn decode_many(chunks: &[(Encoding, &[u8])], out: &mut Columns) -> Result<(), Corrupt> {
+    decode_many_with(Kernel::widest(), chunks, out)
+}
+
+/// As [`decode_many`] with a kernel of choice, for comparing them: all give the same bits. One that
+/// this CPU lacks is replaced by the portable one.
+///
+/// # Errors
+/// As [`decode_many`].
+pub fn decode_many_with(kernel: Kernel, chunks: &[(Encoding, &[u8])], out: &mut Columns) -> Result<(), Corrupt> {
     let mark = out.mark();
-    for (encoding, payload) in chunks {
-        if let Err(e) = decode_into(*encoding, payload, out) {
+    let is_xor = |c: &(Encoding, &[u8])| c.0 == Encoding::Xor;
+    for run in chunks.chunk_by(|a, b| is_xor(a) && is_xor(b)) {
+        let result = match run {
+            [(encoding, payload)] => decode_into(*encoding, payload, out),
+            run => xor::decode_many(kernel, run, out),
+        };
+        if let Err(e) = result {
             out.truncate(mark);
             return Err(e);
         }

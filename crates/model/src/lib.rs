@@ -11,6 +11,7 @@ pub mod histogram;
 pub mod labels;
 pub mod matcher;
 pub mod quote;
+pub mod regex;
 pub mod time;
 pub mod value;
 

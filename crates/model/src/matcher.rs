@@ -6,12 +6,13 @@ mod shape;
 use std::fmt;
 use std::sync::Arc;
 
-use regex_automata::meta::Regex;
+use regex_automata::meta;
 use thiserror::Error;
 
 use crate::LabelsRef;
 use crate::quote::go_quote;
-use shape::{Rest, Shape};
+use crate::regex::{self, RegexError};
+use shape::Shape;
 
 /// How a [`Matcher`] compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,13 +36,13 @@ impl MatchOp {
     }
 }
 
-/// A matcher whose pattern is not a valid regular expression.
+/// A matcher whose pattern is not a valid regular expression; worded as Prometheus words it.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("invalid regular expression {pattern:?} for label {name:?}: {reason}")]
+#[error("{reason}")]
 pub struct MatcherError {
     pub name: String,
     pub pattern: String,
-    pub reason: String,
+    pub reason: RegexError,
 }
 
 /// One condition on one label. Cheap to clone; a compiled pattern is shared.
@@ -57,7 +58,7 @@ pub struct Matcher {
 struct Pattern {
     shape: Shape,
     /// `None` where the shape alone decides.
-    regex: Option<Regex>,
+    regex: Option<meta::Regex>,
 }
 
 impl Matcher {
@@ -139,15 +140,15 @@ impl Matcher {
 }
 
 impl Pattern {
-    fn new(pattern: &str) -> Result<Self, String> {
-        let inner = format!("(?s:{pattern})");
-        let hir = regex_syntax::parse(&inner).map_err(|e| e.to_string())?;
+    fn new(pattern: &str) -> Result<Self, RegexError> {
+        let (hir, _names) = regex::parse(pattern, false)?;
+        let hir = regex::without_anchors(hir);
         let shape = Shape::of(&hir);
-        if shape.set.is_some() || shape.rest != Rest::Pattern {
+        if shape.decides() {
             return Ok(Self { shape, regex: None });
         }
-        let regex = Regex::new(&format!("^{inner}$")).map_err(|e| e.to_string())?;
-        Ok(Self { shape, regex: Some(regex) })
+        let regex = Some(regex::compile(&hir, pattern)?);
+        Ok(Self { shape, regex })
     }
 
     fn is_match(&self, value: &str) -> bool {

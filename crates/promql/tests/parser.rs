@@ -4,14 +4,7 @@ use promql::{Options, parse};
 use serde_json::Value;
 
 /// Expressions where Esker differs on purpose, and why.
-const EXCEPTIONS: &[(&str, &str)] = &[
-    ("foo{a=~\"a{b\"}", NOT_YET_RE2),
-    ("foo{a=~\"\\\\Qx\\\\E\"}", NOT_YET_RE2),
-    ("foo{a=~\"[[\"}", NOT_YET_RE2),
-    ("foo{a=~\"a**\"}", NOT_YET_RE2),
-    ("foo{a=~\"a{1001}\"}", NOT_YET_RE2),
-];
-const NOT_YET_RE2: &str = "regular expressions are not RE2's yet";
+const EXCEPTIONS: &[(&str, &str)] = &[];
 
 #[test]
 fn agrees_with_prometheus() {

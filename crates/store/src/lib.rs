@@ -9,6 +9,7 @@
 //! removed) and each label set comes once; dropping a stream ends all work below it; what could not be
 //! read is a [`Frame::Missing`], never silence.
 
+pub mod conformance;
 pub mod dedup;
 mod endpoints;
 mod error;

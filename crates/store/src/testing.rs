@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use block::chunk::encode_floats;
 use block::{Aggregate, EncodedChunk};
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
 use model::{LabelTableBuilder, Labels, LabelsBuilder, Matcher, TimeRange};
-use request::Context;
+use request::{Context, Missing};
 
+use crate::conformance::{Data, END_MS, START_MS};
 use crate::{
     ChunkMeta, Extent, Frame, LabelsRequest, Names, PartialResponse, Result, SeriesBatch, SeriesRequest, Store,
     StoreInfo, StoreKind,
@@ -41,6 +43,22 @@ impl MemoryStore {
     pub fn extent(mut self, labels: Labels, range: TimeRange) -> Self {
         Arc::make_mut(&mut self.info).extents.push(Extent { labels, range });
         self
+    }
+
+    /// A store filled with the data of the [conformance suite](crate::conformance), in chunks of 120.
+    #[must_use]
+    pub fn filled(name: &str, data: &Data) -> Self {
+        let range = TimeRange::new(START_MS, END_MS - 1);
+        let mut store = Self::new(name).extent(data.external.clone(), range);
+        for (labels, samples) in &data.series {
+            let mut builder = LabelsBuilder::from_iter(labels);
+            data.external.iter().for_each(|(n, v)| {
+                builder.set(n, v);
+            });
+            let (t, v): (Vec<_>, Vec<_>) = samples.iter().copied().unzip();
+            store.add(builder.build(), encode_floats(&t, &v, 120));
+        }
+        store
     }
 
     /// Adds chunks to a series. The labels are complete, external ones included.
@@ -98,15 +116,14 @@ impl Store for MemoryStore {
             .filter(|(labels, _)| request.shard.as_ref().is_none_or(|s| s.holds(labels, &mut scratch)))
             .take(if request.limit == 0 { usize::MAX } else { usize::try_from(request.limit).unwrap_or(usize::MAX) })
             .collect();
-        let frames: Vec<_> = found
-            .chunks(request.batch_size.max(1))
-            .map(|part| {
-                cx.check()?;
-                let mut batch = batch(part, request.skip_chunks);
-                batch.lease = Some(cx.memory().lease(batch.buffers.iter().map(|b| b.len() as u64).sum())?);
-                Ok(Frame::Batch(batch))
-            })
-            .collect();
+        let parts: Vec<Vec<_>> = found.chunks(request.batch_size.max(1)).map(<[_]>::to_vec).collect();
+        let cx = cx.clone();
+        let frames = parts.into_iter().map(move |part| {
+            cx.check()?;
+            let mut batch = batch(&part, request.skip_chunks);
+            batch.lease = Some(cx.memory().lease(batch.buffers.iter().map(|b| b.len() as u64).sum())?);
+            Ok(Frame::Batch(batch))
+        });
         stream::iter(frames).boxed()
     }
 
@@ -194,25 +211,36 @@ impl Store for ScriptedStore {
     }
 }
 
+/// All batches of a stream, and what was missing.
+///
+/// # Errors
+/// The stream's error.
+pub async fn batches(mut stream: BoxStream<'static, Result<Frame>>) -> Result<(Vec<SeriesBatch>, Vec<Missing>)> {
+    let (mut list, mut missing) = (Vec::new(), Vec::new());
+    while let Some(frame) = stream.next().await {
+        match frame? {
+            Frame::Batch(batch) => list.push(batch),
+            Frame::Missing(part) => missing.push(part),
+            Frame::Stats(_) => {}
+        }
+    }
+    Ok((list, missing))
+}
+
 /// All series of a stream with their chunks' times and payloads, and what was missing.
 ///
 /// # Errors
 /// The stream's error.
-pub async fn collect(mut stream: BoxStream<'static, Result<Frame>>) -> Result<Collected> {
-    let mut all = Collected::default();
-    while let Some(frame) = stream.next().await {
-        match frame? {
-            Frame::Batch(batch) => {
-                for i in 0..batch.len() {
-                    let chunk = |c: &ChunkMeta| (c.min_time, c.max_time, c.replica, batch.payload(c).to_vec());
-                    all.series.push((batch.labels_of(i).to_labels(), batch.chunks_of(i).iter().map(chunk).collect()));
-                }
-            }
-            Frame::Missing(missing) => all.missing.push(missing),
-            Frame::Stats(_) => {}
+pub async fn collect(stream: BoxStream<'static, Result<Frame>>) -> Result<Collected> {
+    let (list, missing) = batches(stream).await?;
+    let mut series = Vec::new();
+    for batch in &list {
+        for i in 0..batch.len() {
+            let chunk = |c: &ChunkMeta| (c.min_time, c.max_time, c.replica, batch.payload(c).to_vec());
+            series.push((batch.labels_of(i).to_labels(), batch.chunks_of(i).iter().map(chunk).collect()));
         }
     }
-    Ok(all)
+    Ok(Collected { series, missing })
 }
 
 /// A chunk of a [`Collected`] series: first time, last time, replica, payload.
@@ -222,7 +250,7 @@ pub type CollectedChunk = (i64, i64, u32, Vec<u8>);
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Collected {
     pub series: Vec<(Labels, Vec<CollectedChunk>)>,
-    pub missing: Vec<request::Missing>,
+    pub missing: Vec<Missing>,
 }
 
 /// A request for labels of everything that matches.

@@ -4,7 +4,6 @@ use model::{FloatHistogram, Histogram};
 
 use super::bits::BitReader;
 use super::histogram::{FloatReader, IntegerReader, ResetHeader};
-use super::window::Window;
 use super::{Encoding, sample_count, xor, xor2};
 use crate::Corrupt;
 
@@ -41,10 +40,7 @@ impl<'a> Cursor<'a> {
     pub fn new(encoding: Encoding, payload: &'a [u8]) -> Result<Self, Corrupt> {
         let count = sample_count(encoding, payload)? as usize;
         let kind = match encoding {
-            Encoding::Xor => {
-                let state = xor::State { pos: 0, t: 0, delta: 0, bits: 0, window: Window::FULL };
-                Kind::Xor(BitReader::new(payload, xor::HEADER), state)
-            }
+            Encoding::Xor => Kind::Xor(BitReader::new(payload, xor::HEADER), xor::State::START),
             Encoding::Xor2 => {
                 let start = payload.get(xor2::HEADER - 1).copied().unwrap_or(0);
                 Kind::Xor2(BitReader::new(payload, xor2::HEADER), xor2::State::new(start))

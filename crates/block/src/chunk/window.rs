@@ -21,6 +21,12 @@ impl Window {
     /// What a reader starts with: reuse before any window means all 64 bits.
     pub(crate) const FULL: Self = Self { leading: 0, trailing: 0 };
 
+    /// A window of `width` bits, 1 to 64, with `trailing` behind it; together at most 64.
+    #[inline]
+    pub(crate) fn new(width: u32, trailing: u32) -> Self {
+        Self { leading: (64 - width - trailing) as u8, trailing: trailing as u8 }
+    }
+
     /// How many bits it has, 1 to 64.
     #[inline]
     pub(crate) fn width(self) -> u32 {

@@ -6,6 +6,8 @@
 //! checked reader goes on.
 
 mod fast;
+#[cfg(target_arch = "x86_64")]
+mod lanes;
 mod write;
 
 pub use write::XorEncoder;
@@ -13,7 +15,8 @@ pub use write::XorEncoder;
 use super::bits::BitReader;
 use super::varbit::signed;
 use super::window::Window;
-use crate::Corrupt;
+use super::{Encoding, sample_count};
+use crate::{Columns, Corrupt};
 
 pub(super) const HEADER: usize = 2;
 
@@ -29,23 +32,88 @@ pub(super) struct State {
     pub(super) window: Window,
 }
 
+impl State {
+    /// Before the first sample.
+    pub(super) const START: Self = Self { pos: 0, t: 0, delta: 0, bits: 0, window: Window::FULL };
+}
+
+/// The ways to decode; all give the same bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kernel {
+    /// Chunk after chunk, on any CPU.
+    Portable,
+    /// Sixteen chunks at a time, with AVX-512.
+    Avx512,
+}
+
+impl Kernel {
+    /// The fastest that this CPU has.
+    #[must_use]
+    pub fn widest() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if lanes::available() {
+            return Self::Avx512;
+        }
+        Self::Portable
+    }
+}
+
+/// Appends the samples of XOR chunks.
+pub(super) fn decode_many(kernel: Kernel, chunks: &[(Encoding, &[u8])], out: &mut Columns) -> Result<(), Corrupt> {
+    let mut parts = Vec::with_capacity(chunks.len());
+    let mut end = out.t.len();
+    for (encoding, payload) in chunks {
+        let count = sample_count(*encoding, payload)? as usize;
+        parts.push(Part { payload, at: end, count });
+        end += count;
+    }
+    out.t.resize(end, 0);
+    out.v.resize(end, 0.0);
+    #[cfg(target_arch = "x86_64")]
+    if kernel == Kernel::Avx512 && lanes::available() && lanes::decode(&parts, &mut out.t, &mut out.v) {
+        return Ok(());
+    }
+    let _only_one = kernel;
+    for Part { payload, at, count } in parts {
+        decode(payload, &mut out.t[at..at + count], &mut out.v[at..at + count])?;
+    }
+    Ok(())
+}
+
+/// A chunk and the place of its samples in the columns.
+#[derive(Clone, Copy, Debug)]
+struct Part<'a> {
+    payload: &'a [u8],
+    at: usize,
+    count: usize,
+}
+
 /// Decodes `t.len()` samples, which must be the header's count.
 pub(super) fn decode(payload: &[u8], t: &mut [i64], v: &mut [f64]) -> Result<(), Corrupt> {
+    let state = begin(payload, t, v)?;
+    if t.len() > 2 { go_on(payload, state, &mut t[2..], &mut v[2..]) } else { Ok(()) }
+}
+
+/// Decodes the first two samples, or as many as there is room for.
+fn begin(payload: &[u8], t: &mut [i64], v: &mut [f64]) -> Result<State, Corrupt> {
     let mut r = BitReader::new(payload, HEADER);
-    let mut state = State { pos: 0, t: 0, delta: 0, bits: 0, window: Window::FULL };
+    let mut state = State::START;
     for k in 0..t.len().min(2) {
         state = read(&mut r, state, k)?;
         (t[k], v[k]) = (state.t, f64::from_bits(state.bits));
     }
-    let mut k = 2;
-    if t.len() > k {
-        let (done, next) = fast::decode(payload, state, &mut t[k..], &mut v[k..]);
-        (k, state) = (k + done, next);
-    }
+    Ok(state)
+}
+
+/// Decodes the samples behind `state`, which is that of the second sample or a later one.
+fn go_on(payload: &[u8], state: State, t: &mut [i64], v: &mut [f64]) -> Result<(), Corrupt> {
+    let (done, mut state) = fast::decode(payload, state, t, v);
+    let mut r = BitReader::new(payload, 0);
     r.seek(state.pos);
-    for k in k..t.len() {
-        state = read(&mut r, state, k)?;
-        (t[k], v[k]) = (state.t, f64::from_bits(state.bits));
+    for (t, v) in t.iter_mut().zip(v).skip(done) {
+        state = read(&mut r, state, 2)?;
+        (*t, *v) = (state.t, f64::from_bits(state.bits));
     }
     Ok(())
 }

@@ -10,42 +10,78 @@ const PRODUCT_MAX: usize = 256;
 pub(super) struct Shape {
     /// The pattern matches exactly these: sorted, unique.
     pub(super) set: Option<Vec<Arc<str>>>,
+    /// The pattern matches exactly these in any case, in which they are written as [`fold`] does: sorted.
+    folded: Option<Vec<String>>,
     /// Everything that matches begins with this.
     pub(super) prefix: String,
     /// What follows the prefix.
-    pub(super) rest: Rest,
+    rest: Rest,
 }
 
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) enum Rest {
+#[derive(Debug, Default)]
+enum Rest {
     /// Only the pattern itself can tell.
     #[default]
     Pattern,
-    /// Anything but nothing: `.+`.
-    Some,
-    /// Texts in this order with anything around them, and at the end the last one: `.*a.*b.*c`.
-    Wild { inner: Vec<String>, suffix: String },
+    /// Gaps and literals in turn: `.*foo.+bar` is two, `.*` is one with an empty literal.
+    Gaps(Vec<Gap>),
+}
+
+/// At least `min` characters of any kind, then a text; the last one ends the value.
+#[derive(Debug)]
+struct Gap {
+    min: usize,
+    then: String,
 }
 
 impl Shape {
     /// The shape of a pattern as it stands inside the anchors, flags included.
     pub(super) fn of(pattern: &Hir) -> Self {
-        let mut shape = Self { set: expand(pattern), ..Self::default() };
-        if let Some(set) = &mut shape.set {
+        let mut shape = Self::default();
+        if let Some(mut set) = strings(pattern, Case::Exact) {
             set.sort_unstable();
             set.dedup();
+            shape.set = Some(set.into_iter().map(Arc::from).collect());
+            return shape;
+        }
+        if let Some(mut set) = strings(pattern, Case::Folded) {
+            set.sort_unstable();
+            set.dedup();
+            shape.folded = Some(set);
             return shape;
         }
         let mut parts = Vec::new();
         flatten(pattern, &mut parts);
         let mut parts = parts.into_iter().peekable();
-        while let Some(text) = parts.peek().and_then(|part| literal(part)) {
+        while let Some(HirKind::Literal(literal)) = parts.peek() {
+            let Ok(text) = std::str::from_utf8(&literal.0) else { return shape };
             shape.prefix.push_str(text);
             parts.next();
         }
-        let parts: Vec<_> = parts.collect();
-        shape.rest = rest(&parts);
+        if let Some(gaps) = gaps(parts) {
+            shape.rest = Rest::Gaps(gaps);
+        }
         shape
+    }
+
+    /// Whether the pattern is never needed.
+    pub(super) fn decides(&self) -> bool {
+        self.set.is_some() || self.folded.is_some() || matches!(self.rest, Rest::Gaps(_))
+    }
+
+    /// Everything matches, the empty value too: `.*`.
+    pub(super) fn is_anything(&self) -> bool {
+        self.is_one_gap(0)
+    }
+
+    /// Everything matches but the empty value: `.+`.
+    pub(super) fn is_something(&self) -> bool {
+        self.is_one_gap(1)
+    }
+
+    fn is_one_gap(&self, chars: usize) -> bool {
+        let one = |gaps: &[Gap]| matches!(gaps, [Gap { min, then }] if *min == chars && then.is_empty());
+        self.prefix.is_empty() && matches!(&self.rest, Rest::Gaps(gaps) if one(gaps))
     }
 
     /// Decides without the pattern where the shape suffices.
@@ -53,71 +89,54 @@ impl Shape {
         if let Some(set) = &self.set {
             return Some(set.binary_search_by(|s| (**s).cmp(value)).is_ok());
         }
+        if let Some(set) = &self.folded {
+            return Some(set.binary_search_by(|s| s.chars().cmp(value.chars().map(fold))).is_ok());
+        }
         let Some(rest) = value.strip_prefix(self.prefix.as_str()) else { return Some(false) };
         match &self.rest {
             Rest::Pattern => None,
-            Rest::Some => Some(!rest.is_empty()),
-            Rest::Wild { inner, suffix } => {
-                let Some(mut rest) = rest.strip_suffix(suffix.as_str()) else { return Some(false) };
-                Some(inner.iter().all(|text| match rest.find(text.as_str()) {
-                    Some(at) => {
-                        rest = &rest[at + text.len()..];
-                        true
-                    }
-                    None => false,
-                }))
-            }
+            Rest::Gaps(gaps) => Some(fills(gaps, rest)),
         }
-    }
-
-    /// Everything matches, the empty value too.
-    pub(super) fn is_anything(&self) -> bool {
-        let wild = |inner: &Vec<String>, suffix: &str| inner.is_empty() && suffix.is_empty();
-        self.prefix.is_empty() && matches!(&self.rest, Rest::Wild { inner, suffix } if wild(inner, suffix))
-    }
-
-    /// Everything matches but the empty value.
-    pub(super) fn is_something(&self) -> bool {
-        self.prefix.is_empty() && self.rest == Rest::Some
     }
 }
 
-/// What follows the prefix: texts between `.*`, or one `.+`.
-fn rest(parts: &[&HirKind]) -> Rest {
-    if let [part] = parts
-        && repeats_any_char(part) == Some(1)
-    {
-        return Rest::Some;
+/// Whether `text` is made of the gaps and their literals. The first place for each literal leaves most
+/// room for the others.
+fn fills(gaps: &[Gap], mut text: &str) -> bool {
+    for (i, gap) in gaps.iter().enumerate() {
+        let Some(behind) = skip_chars(text, gap.min) else { return false };
+        if i + 1 == gaps.len() {
+            return behind.ends_with(&*gap.then);
+        }
+        let Some(at) = behind.find(&*gap.then) else { return false };
+        text = &behind[at + gap.then.len()..];
     }
-    let mut texts = vec![String::new()];
+    text.is_empty()
+}
+
+fn skip_chars(text: &str, n: usize) -> Option<&str> {
+    let mut chars = text.chars();
+    (0..n).try_for_each(|_| chars.next().map(drop))?;
+    Some(chars.as_str())
+}
+
+/// The parts of a concatenation as gaps and literals, where they are no more than that.
+fn gaps<'a>(parts: impl Iterator<Item = &'a HirKind>) -> Option<Vec<Gap>> {
+    let mut gaps: Vec<Gap> = Vec::new();
     for part in parts {
-        if let Some(text) = literal(part) {
-            texts.last_mut().expect("never empty").push_str(text);
-        } else if repeats_any_char(part) == Some(0) {
-            texts.push(String::new());
-        } else {
-            return Rest::Pattern;
+        match part {
+            HirKind::Literal(literal) => gaps.last_mut()?.then.push_str(std::str::from_utf8(&literal.0).ok()?),
+            HirKind::Repetition(repetition) if repetition.max.is_none() && is_any_char(&repetition.sub) => {
+                let min = usize::try_from(repetition.min).ok()?;
+                match gaps.last_mut() {
+                    Some(last) if last.then.is_empty() => last.min += min,
+                    _ => gaps.push(Gap { min, then: String::new() }),
+                }
+            }
+            _ => return None,
         }
     }
-    let suffix = texts.pop().unwrap_or_default();
-    texts.retain(|text| !text.is_empty());
-    // Without any `.*` the pattern would be a set.
-    Rest::Wild { inner: texts, suffix }
-}
-
-fn literal(part: &HirKind) -> Option<&str> {
-    match part {
-        HirKind::Literal(literal) => std::str::from_utf8(&literal.0).ok(),
-        _ => None,
-    }
-}
-
-/// The least number of characters, where the part is any number of any characters.
-fn repeats_any_char(part: &HirKind) -> Option<u32> {
-    match part {
-        HirKind::Repetition(r) if r.max.is_none() && is_any_char(&r.sub) => Some(r.min),
-        _ => None,
-    }
+    (!gaps.is_empty()).then_some(gaps)
 }
 
 /// The parts of a concatenation, captures seen through.
@@ -141,33 +160,69 @@ fn is_any_char(hir: &Hir) -> bool {
     }
 }
 
-/// All strings that match, where they are few.
-fn expand(hir: &Hir) -> Option<Vec<Arc<str>>> {
-    Some(strings(hir)?.into_iter().map(Arc::from).collect())
+/// How strings are read out of a pattern.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Case {
+    Exact,
+    /// Letters stand in the pattern in both cases, and come out as [`fold`] writes them.
+    Folded,
 }
 
-fn strings(hir: &Hir) -> Option<Vec<String>> {
+/// Case folding of ASCII letters, the two characters that fold to one included (the Kelvin sign, the
+/// long s). Other letters are left alone: patterns with them in both cases are not read as strings.
+fn fold(c: char) -> char {
+    match c {
+        'A'..='Z' => c.to_ascii_lowercase(),
+        '\u{212a}' => 'k',
+        '\u{17f}' => 's',
+        _ => c,
+    }
+}
+
+/// All strings that match, where they are few.
+fn strings(hir: &Hir, case: Case) -> Option<Vec<String>> {
     match hir.kind() {
         HirKind::Empty => Some(vec![String::new()]),
-        HirKind::Literal(literal) => Some(vec![std::str::from_utf8(&literal.0).ok()?.to_owned()]),
+        HirKind::Literal(literal) => {
+            let text = std::str::from_utf8(&literal.0).ok()?;
+            let has_case = |c: char| fold(c) != c || c.is_ascii_alphabetic();
+            (case == Case::Exact || !text.contains(has_case)).then(|| vec![text.to_owned()])
+        }
         HirKind::Class(Class::Unicode(class)) => {
             let chars = class.iter().map(|r| r.len()).try_fold(0_usize, usize::checked_add)?;
-            let each = || class.iter().flat_map(|r| r.start()..=r.end()).map(String::from).collect();
-            (chars <= PRODUCT_MAX).then(each)
+            if chars > PRODUCT_MAX {
+                return None;
+            }
+            let mut each: Vec<char> = class.iter().flat_map(|r| r.start()..=r.end()).collect();
+            if case == Case::Folded {
+                let whole = |c: char| match c {
+                    'k' | 's' => 3,
+                    c if c.is_ascii_lowercase() => 2,
+                    _ => 1,
+                };
+                each.iter_mut().for_each(|c| *c = fold(*c));
+                each.sort_unstable();
+                // Each letter must be there in all its forms.
+                if each.chunk_by(|a, b| a == b).any(|forms| forms.len() != whole(forms[0])) {
+                    return None;
+                }
+                each.dedup();
+            }
+            Some(each.into_iter().map(String::from).collect())
         }
-        HirKind::Capture(capture) => strings(&capture.sub),
+        HirKind::Capture(capture) => strings(&capture.sub, case),
         HirKind::Alternation(all) => {
             let mut union = Vec::with_capacity(all.len());
             for one in all {
-                union.append(&mut strings(one)?);
+                union.append(&mut strings(one, case)?);
             }
             Some(union)
         }
         HirKind::Concat(parts) => {
-            parts.iter().try_fold(vec![String::new()], |heads, part| product(heads, &strings(part)?))
+            parts.iter().try_fold(vec![String::new()], |heads, part| product(heads, &strings(part, case)?))
         }
         HirKind::Repetition(repetition) if repetition.max.is_some_and(|max| max <= 4) => {
-            let once = strings(&repetition.sub)?;
+            let once = strings(&repetition.sub, case)?;
             let mut power = vec![String::new()];
             let mut union = Vec::new();
             for n in 0..=repetition.max? {
@@ -188,8 +243,8 @@ fn product(heads: Vec<String>, tails: &[String]) -> Option<Vec<String>> {
     if heads.len() > 1 && tails.len() > 1 && heads.len() * tails.len() > PRODUCT_MAX {
         return None;
     }
-    if let ([head], true) = (&heads[..], tails.len() == 1) {
-        return Some(vec![format!("{head}{}", tails[0])]);
+    if let ([head], [tail]) = (&heads[..], tails) {
+        return Some(vec![format!("{head}{tail}")]);
     }
     Some(heads.iter().flat_map(|head| tails.iter().map(move |tail| format!("{head}{tail}"))).collect())
 }

@@ -57,6 +57,11 @@ fn run(bytes: &[u8], mut state: State, t: &mut [i64], v: &mut [f64]) -> (usize, 
     (k, state)
 }
 
+/// Decodes one sample behind `last`; `None` close to the end, or for damage.
+pub(super) fn step_at(bytes: &[u8], last: State) -> Option<State> {
+    step(bytes, word(bytes, last.pos)?, last)
+}
+
 #[inline(always)]
 fn step(bytes: &[u8], word: u64, last: State) -> Option<State> {
     let mut next = last;

@@ -22,7 +22,9 @@ fn alternatives_become_a_sorted_set() {
     check("foo.*", None);
     check("[a-z]{3}", None);
     check(".", None);
-    check("^foo$", None);
+    check("^foo$", Some(&["foo"]));
+    check("^(?:a|b)$", Some(&["a", "b"]));
+    check("^a|b$", None);
 }
 
 #[test]
@@ -64,4 +66,38 @@ fn shapes_decide_as_the_pattern_does() {
     check("^foo$", &["foo"], &["xfoo", ""]);
     check("foo|foobar", &["foo", "foobar"], &["foob"]);
     assert!(matcher(".*").matches_everything() && !matcher(".+").matches_everything());
+}
+
+#[test]
+fn gaps_and_folded_sets_decide_as_the_pattern_does() {
+    let check = |pattern: &str, yes: &[&str], no: &[&str]| {
+        let m = matcher(pattern);
+        assert!(m.pattern.as_ref().is_some_and(|p| p.regex.is_none()), "{pattern} needs no regex");
+        for value in yes.iter().chain(no) {
+            assert_eq!(m.matches(value), yes.contains(value), "{pattern} on {value:?}");
+            // The pattern itself agrees.
+            assert_eq!(crate::regex::Regex::new(pattern).unwrap().is_match(value), yes.contains(value), "{pattern}");
+        }
+    };
+    check(".*foo.*", &["foo", "xfoo", "foox", "afoob"], &["", "fo", "oof"]);
+    check(".*foo", &["foo", "xfoo", "foofoo"], &["foox", ""]);
+    check(".+foo", &["xfoo", "éfoo", "foofoo"], &["foo", "foox"]);
+    check("a.*b.*c", &["abc", "axbxc", "abcc"], &["ac", "acb", "ab"]);
+    check("a.+b.+c", &["axbxc", "abbcc", "aabbc"], &["abc", "axbc", "abxc"]);
+    check("a.*aa", &["aaa", "axaa", "aaaa"], &["aa", "a"]);
+    check(".*a.*.+", &["ab", "xab"], &["a", ""]);
+    check(".{2,}", &["ab", "éé"], &["é", ""]);
+    check("(?i)foo|bar", &["foo", "FOO", "Bar"], &["fo", ""]);
+    check("(?i:Task)-1", &["task-1", "TAſK-1", "ta\u{17f}\u{212a}-1"], &["task", "task-2"]);
+    check("(?i)a[bc]", &["ab", "AC"], &["a", "ad"]);
+}
+
+#[test]
+fn what_mixes_cases_needs_the_pattern() {
+    for pattern in ["foo(?i)bar.", "(?i)é+"] {
+        let m = matcher(pattern);
+        assert_eq!(m.set_matches(), None, "{pattern}");
+    }
+    assert!(matcher("(?i)straße|x").matches("STRAßE") && !matcher("(?i)straße").matches("strasse"));
+    assert!(matcher("foo(?i)bar").matches("fooBAR") && !matcher("foo(?i)bar").matches("FOOBAR"));
 }

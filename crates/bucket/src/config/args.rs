@@ -1,0 +1,80 @@
+//! The flag pair `--objstore.config` and `--objstore.config-file`.
+
+use std::path::PathBuf;
+
+use super::ObjstoreConfig;
+use crate::{Error, Result};
+
+/// Where the bucket configuration comes from.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct ObjstoreArgs {
+    /// Path to the YAML file with the object store configuration
+    #[arg(long = "objstore.config-file", value_name = "FILE")]
+    pub config_file: Option<PathBuf>,
+
+    /// The object store configuration as YAML; takes the place of --objstore.config-file
+    #[arg(long = "objstore.config", value_name = "YAML")]
+    pub config: Option<String>,
+}
+
+impl ObjstoreArgs {
+    /// The configuration, or `None` where neither flag is given.
+    ///
+    /// # Errors
+    /// When both are given, the file cannot be read, a `$(VAR)` in it is not set, or the YAML is wrong.
+    pub fn load(&self) -> Result<Option<ObjstoreConfig>> {
+        self.load_with(|name| std::env::var(name).ok())
+    }
+
+    /// As [`Self::load`], for components that cannot do without a bucket.
+    ///
+    /// # Errors
+    /// As [`Self::load`], and when neither flag is given.
+    pub fn require(&self) -> Result<ObjstoreConfig> {
+        self.load()?.ok_or_else(|| {
+            let flags = "objstore.config-file or objstore.config";
+            Error::Config(format!("flag {flags} is required for running this command and content cannot be empty"))
+        })
+    }
+
+    fn load_with(&self, variable: impl Fn(&str) -> Option<String>) -> Result<Option<ObjstoreConfig>> {
+        let file = self.config_file.as_ref().filter(|p| !p.as_os_str().is_empty());
+        let inline = self.config.as_ref().filter(|t| !t.is_empty());
+        let text = match (file, inline) {
+            (Some(_), Some(_)) => {
+                return Err(Error::Config("both objstore.config-file and objstore.config flags set".to_owned()));
+            }
+            (Some(path), None) => std::fs::read_to_string(path)
+                .map_err(|e| Error::Config(format!("loading file {} for objstore.config-file: {e}", path.display())))?,
+            (None, Some(text)) => text.clone(),
+            (None, None) => return Ok(None),
+        };
+        if text.trim().is_empty() {
+            return Ok(None);
+        }
+        ObjstoreConfig::parse(&expand(&text, variable)?).map(Some)
+    }
+}
+
+/// Replaces each `$(NAME)` by the variable's value.
+pub(super) fn expand(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<String> {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("$(") {
+        let (before, after) = rest.split_at(at);
+        out.push_str(before);
+        let name_len = after[2..].bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
+        let name = &after[2..2 + name_len];
+        if name.is_empty() || after.as_bytes().get(2 + name_len) != Some(&b')') {
+            out.push_str("$(");
+            rest = &after[2..];
+            continue;
+        }
+        let value = variable(name)
+            .ok_or_else(|| Error::Config(format!("found reference to unset environment variable {name:?}")))?;
+        out.push_str(&value);
+        rest = &after[name_len + 3..];
+    }
+    out.push_str(rest);
+    Ok(out)
+}
