@@ -1,1 +1,2 @@
 //! up
+mod demo;

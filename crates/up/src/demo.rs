@@ -1,0 +1,15 @@
+//! A small world to look at without a Prometheus at hand: two clusters, one watched by an HA pair of
+//! servers and one by a single server, with traffic, incidents, restarts, deployments and outages.
+//!
+//! Everything is a function of time, so all replicas scrape the same targets and history goes on where it
+//! ended, whenever the process is started again.
+
+mod chance;
+mod scrape;
+mod target;
+mod world;
+
+pub(crate) use scrape::{DemoSeries, SCRAPE_MS, Source, sources};
+
+#[cfg(test)]
+mod tests;
