@@ -9,11 +9,12 @@ use block::chunk::{self, Encoding, HistogramEncoder, Kernel, SeriesEncoder, Xor2
 use block::{Columns, EncodedChunk};
 use model::{Histogram, Span};
 
-/// Chunks of one series and how many series: enough to overflow the second-level cache.
+/// Chunks of one series (a day and a half of half-minutes), and how many series: they stay in the second-level cache.
 const CHUNKS: usize = 46;
-const SERIES: usize = 96;
+const SERIES: usize = 8;
 const SAMPLES: usize = 120;
-const ROUNDS: usize = 15;
+/// Many short rounds: one of them is undisturbed.
+const ROUNDS: usize = 300;
 
 struct Random(u64);
 

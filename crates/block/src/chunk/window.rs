@@ -7,35 +7,33 @@ use crate::Corrupt;
 /// The significant bits of the last difference.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Window {
-    /// Zero bits in front of the window, at most 31; `NONE` as long as there is no window.
-    leading: u8,
+    /// 1 to 64; 0 as long as there is no window.
+    width: u32,
     /// Zero bits behind it.
-    trailing: u8,
+    trailing: u32,
 }
-
-const NONE: u8 = 0xff;
 
 impl Window {
     /// No window yet.
-    pub(crate) const UNSET: Self = Self { leading: NONE, trailing: 0 };
+    pub(crate) const UNSET: Self = Self { width: 0, trailing: 0 };
     /// What a reader starts with: reuse before any window means all 64 bits.
-    pub(crate) const FULL: Self = Self { leading: 0, trailing: 0 };
+    pub(crate) const FULL: Self = Self { width: 64, trailing: 0 };
 
     /// A window of `width` bits, 1 to 64, with `trailing` behind it; together at most 64.
     #[inline]
     pub(crate) fn new(width: u32, trailing: u32) -> Self {
-        Self { leading: (64 - width - trailing) as u8, trailing: trailing as u8 }
+        Self { width, trailing }
     }
 
     /// How many bits it has, 1 to 64.
     #[inline]
     pub(crate) fn width(self) -> u32 {
-        64 - u32::from(self.leading) - u32::from(self.trailing)
+        self.width
     }
 
     #[inline]
     pub(crate) fn trailing(self) -> u32 {
-        u32::from(self.trailing)
+        self.trailing
     }
 
     /// The window of 5 bits of leading zeros and 6 bits of width, 0 standing for 64.
@@ -43,7 +41,7 @@ impl Window {
     pub(crate) fn from_header(header: u32) -> Option<Self> {
         let (leading, width) = (header >> 6 & 31, (header.wrapping_sub(1) & 63) + 1);
         let trailing = 64u32.checked_sub(leading + width)?;
-        Some(Self { leading: leading as u8, trailing: trailing as u8 })
+        Some(Self { width, trailing })
     }
 
     /// Reads a new window and the bits in it; gives the difference.
@@ -73,19 +71,20 @@ impl Window {
     /// Whether the difference fits the window; otherwise it becomes the narrowest that holds it.
     #[inline]
     pub(crate) fn keeps(&mut self, delta: u64) -> bool {
-        let leading = delta.leading_zeros().min(31) as u8;
-        let trailing = delta.trailing_zeros() as u8;
-        if self.leading != NONE && leading >= self.leading && trailing >= self.trailing {
+        // Five bits say how many zeros lead.
+        let leading = delta.leading_zeros().min(31);
+        let trailing = delta.trailing_zeros();
+        if self.width != 0 && trailing >= self.trailing && leading + self.width + self.trailing >= 64 {
             return true;
         }
-        *self = Self { leading, trailing };
+        *self = Self { width: 64 - leading - trailing, trailing };
         false
     }
 
     /// The 11 bits of [`Window::from_header`].
     #[inline]
     pub(crate) fn header(self) -> u64 {
-        u64::from(self.leading) << 6 | u64::from(self.width() & 63)
+        u64::from(64 - self.width - self.trailing) << 6 | u64::from(self.width & 63)
     }
 
     /// Writes the bits of a difference that lies in the window.

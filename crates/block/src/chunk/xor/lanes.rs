@@ -23,6 +23,8 @@ const TILE: usize = 8;
 const ROOM: usize = 192;
 /// Longer chunks are decoded alone: they are no part of the usual 120 samples.
 const PAYLOAD_MAX: usize = 16 << 10;
+/// With fewer bits a sample than this it is runs of constant samples that the portable kernel takes at once.
+const BITS_MIN: usize = 8;
 
 /// Whether this CPU has what the kernel takes.
 pub(super) fn available() -> bool {
@@ -35,10 +37,8 @@ pub(super) fn decode(parts: &[Part<'_>], t: &mut [i64], v: &mut [f64]) -> bool {
     // Lanes go as far as the shortest of them.
     order.sort_by_key(|part| part.count);
     let mut buffer = Vec::new();
-    let short = order.partition_point(|part| part.count < 2 + TILE);
-    let (short, order) = order.split_at(short);
-    let (long, order): (Vec<_>, Vec<_>) = order.iter().partition(|part| part.payload.len() > PAYLOAD_MAX);
-    if !short.iter().copied().chain(long).all(|part| alone(part, t, v)) {
+    let (order, others): (Vec<_>, Vec<_>) = order.into_iter().partition(|part| fits(part));
+    if !others.into_iter().all(|part| alone(part, t, v)) {
         return false;
     }
     for lanes in order.chunks(LANES) {
@@ -52,6 +52,12 @@ pub(super) fn decode(parts: &[Part<'_>], t: &mut [i64], v: &mut [f64]) -> bool {
         }
     }
     true
+}
+
+/// Whether a chunk is better off in a lane than alone.
+fn fits(part: &Part<'_>) -> bool {
+    let bits = part.payload.len() * 8;
+    part.count >= 2 + TILE && part.payload.len() <= PAYLOAD_MAX && bits / part.count >= BITS_MIN
 }
 
 fn alone(part: &Part<'_>, t: &mut [i64], v: &mut [f64]) -> bool {
