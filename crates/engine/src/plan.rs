@@ -13,10 +13,10 @@ pub(crate) use build::build;
 
 use std::sync::Arc;
 
+use model::regex::Regex;
 use model::{Labels, Matcher};
 use promql::ast::{AggregateOp, BinaryOp, VectorMatching};
 use promql::{FunctionId, Span};
-use regex_automata::meta::Regex;
 
 use crate::rollup::{Rollup, Shape};
 use crate::{Grid, SelectGrouping};

@@ -1,7 +1,6 @@
 //! `label_replace` and `label_join`.
 
 use model::{Labels, LabelsBuilder, METRIC_NAME};
-use regex_automata::util::interpolate;
 
 use super::Run;
 use crate::Error;
@@ -11,25 +10,9 @@ use crate::vector::Vector;
 impl Run<'_> {
     pub(super) fn label_replace(&mut self, replace: LabelReplace) -> Result<Vector, Error> {
         let mut vector = self.vector(replace.input)?;
-        let regex = &replace.regex;
-        let mut captures = regex.create_captures();
         for head in &mut vector.series {
             let value = head.labels.get(&replace.source).unwrap_or("");
-            regex.captures(value, &mut captures);
-            if !captures.is_match() {
-                continue;
-            }
-            let mut new = String::new();
-            interpolate::string(
-                &replace.replacement,
-                |group, out| {
-                    if let Some(span) = captures.get_group(group) {
-                        out.push_str(&value[span.range()]);
-                    }
-                },
-                |name| regex.group_info().to_index(regex_automata::PatternID::ZERO, name),
-                &mut new,
-            );
+            let Some(new) = replace.regex.expand(value, &replace.replacement) else { continue };
             head.labels = with(&head.labels, &replace.target, &new);
             head.drop_name &= replace.target != METRIC_NAME;
         }

@@ -1,10 +1,10 @@
 //! Functions.
 
 use model::matcher::MatchOp;
+use model::regex::Regex;
 use model::{Labels, LabelsBuilder, METRIC_NAME};
 use promql::ast::{AggregateOp, Call, Kind, NodeId};
 use promql::{FunctionId, Span, ValueType};
-use regex_automata::meta::Regex;
 
 use super::super::{
     Aggregate, BucketFunction, Buckets, Grouping, Id, LabelJoin, LabelReplace, Map, Op, ScalarOp, Sort, SubqueryRollup,
@@ -175,7 +175,7 @@ impl Builder<'_> {
     fn label_replace(&self, call: &Call) -> Result<LabelReplace, Error> {
         let [input, target, replacement, source, pattern] = call.args[..] else { return Err(wrong_arguments(call)) };
         let pattern = self.text(pattern)?;
-        let regex = Regex::new(&format!("^(?s:{pattern})$"))
+        let regex = Regex::new(&pattern)
             .map_err(|_| Error::Execution(format!("invalid regular expression in label_replace(): {pattern}")))?;
         let target = self.text(target)?;
         if target.is_empty() {
