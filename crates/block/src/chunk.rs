@@ -184,7 +184,8 @@ pub fn sample_count(encoding: Encoding, payload: &[u8]) -> Result<u32, Corrupt> 
             None => Ok(0),
         };
     }
-    let Some(&[a, b]) = payload.first_chunk() else {
+    let header = if encoding == Encoding::Xor { xor::HEADER } else { histogram::HEADER };
+    let (Some(&[a, b]), true) = (payload.first_chunk(), payload.len() >= header) else {
         return Err(Corrupt::new(payload.len() as u64, "chunk ends within its header"));
     };
     let st = matches!(encoding, Encoding::HistogramSt | Encoding::FloatHistogramSt);

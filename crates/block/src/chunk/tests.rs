@@ -85,6 +85,8 @@ fn check_decoded(chunk: &EncodedChunk, samples: &[(i64, i64, f64)]) {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(96) })]
+
     #[test]
     fn floats_come_back_bit_by_bit(samples in series(0..300)) {
         check_decoded(&floats(&samples), &samples);

@@ -37,11 +37,8 @@ impl State {
 
 /// Decodes `t.len()` samples, which must be the header's count.
 pub(super) fn decode(payload: &[u8], t: &mut [i64], v: &mut [f64]) -> Result<(), Corrupt> {
-    let Some(&start) = payload.get(HEADER - 1) else {
-        return Err(Corrupt::new(payload.len() as u64, "chunk ends within its header"));
-    };
     let mut r = BitReader::new(payload, HEADER);
-    let mut state = State::new(start);
+    let mut state = State::new(payload.get(HEADER - 1).copied().unwrap_or(0));
     for k in 0..t.len() {
         state = read(&mut r, state, k)?;
         (t[k], v[k]) = (state.t, f64::from_bits(state.bits));
