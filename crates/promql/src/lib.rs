@@ -16,4 +16,4 @@ mod print;
 pub use ast::{Ast, Kind, Node, NodeId, Span, ValueType};
 pub use error::{ParseError, ParseErrorKind, Position};
 pub use functions::{Function, FunctionId};
-pub use parse::{Options, parse, parse_selector};
+pub use parse::{Options, parse, parse_metric, parse_selector};

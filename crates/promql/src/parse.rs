@@ -6,8 +6,11 @@ mod binary;
 mod check;
 mod duration;
 mod expr;
+mod metric;
 mod range;
 mod selector;
+
+pub use metric::parse_metric;
 
 use model::Matcher;
 

@@ -72,7 +72,7 @@ impl Parser<'_> {
     }
 
     /// A string that must be UTF-8, as every label is.
-    fn utf8(&self, token: Token) -> Result<String, ParseError> {
+    pub(super) fn utf8(&self, token: Token) -> Result<String, ParseError> {
         let bytes = unquote(self.text(token));
         String::from_utf8(bytes.into()).map_err(|e| {
             let quoted = model::quote::go_quote(e.as_bytes());

@@ -1,4 +1,4 @@
-use crate::{Kind, Options, ParseErrorKind, ValueType, parse, parse_selector};
+use crate::{Kind, Options, ParseErrorKind, ValueType, parse, parse_metric, parse_selector};
 
 fn print(input: &str) -> String {
     parse(input, &Options::default()).expect(input).to_string()
@@ -63,6 +63,23 @@ fn selectors_stand_alone() {
     assert_eq!(parse_selector("foo[5m]").unwrap_err().to_string(), "1:4: parse error: unexpected \"[\"");
     assert_eq!(parse_selector("").unwrap_err().to_string(), "unknown position: parse error: unexpected end of input");
     assert!(parse_selector("{a=\"\\xff\"}").unwrap_err().to_string().contains("not valid UTF-8"));
+}
+
+#[test]
+fn metrics_stand_before_values() {
+    let check = |input: &str, labels: &str, rest: &str| {
+        let (found, end) = parse_metric(input).expect(input);
+        assert_eq!((found.to_string().as_str(), &input[end..]), (labels, rest), "{input}");
+    };
+    check("foo 1 2", "{__name__=\"foo\"}", " 1 2");
+    check("sum{a='b',} _x3", "{__name__=\"sum\", a=\"b\"}", " _x3");
+    check("{} {{schema:1}}", "{}", " {{schema:1}}");
+    check("{\"a.b\", c=\"\"}", "{__name__=\"a.b\"}", "");
+    assert_eq!(
+        parse_metric("foo{a=b}").unwrap_err().to_string(),
+        "1:7: parse error: unexpected identifier \"b\" in label set, expected string"
+    );
+    assert!(parse_metric("").is_err() && parse_metric("1").is_err() && parse_metric("{a").is_err());
 }
 
 #[test]

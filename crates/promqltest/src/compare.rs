@@ -1,0 +1,153 @@
+//! Whether a result is what an `eval` expects.
+
+use model::{Labels, Sample, Series, Value};
+
+use crate::number::almost_equal;
+use crate::script::{Eval, ExpectKind, Expected, Steps};
+use crate::series::SequenceValue;
+
+/// Compares a result with what is expected of it.
+pub(crate) fn result(eval: &Eval, value: &Value) -> Result<(), String> {
+    match value {
+        Value::Scalar { v, .. } => scalar(&eval.expected, *v),
+        Value::String { v, .. } => match &eval.expected {
+            Expected::String(expected) if expected == v => Ok(()),
+            Expected::String(expected) => Err(format!("expected string {expected:?} but got {v:?}")),
+            _ => Err(format!("expected no string but got {v:?}")),
+        },
+        Value::Vector(samples) => vector(eval, samples),
+        Value::Matrix(series) => matrix(eval, series),
+    }
+}
+
+fn scalar(expected: &Expected, got: f64) -> Result<(), String> {
+    match expected {
+        Expected::Scalar(expected) if almost_equal(*expected, got) => Ok(()),
+        Expected::Scalar(expected) => Err(format!("expected scalar {expected} but got {got}")),
+        _ => Err(format!("expected vector or matrix result, but got scalar {got}")),
+    }
+}
+
+fn vector(eval: &Eval, samples: &[Sample]) -> Result<(), String> {
+    let Expected::Series { series, .. } = &eval.expected else {
+        return Err(format!("expected {}, but got a vector of {}", wanted(&eval.expected), samples.len()));
+    };
+    for (at, sample) in samples.iter().enumerate() {
+        let Some(place) = series.iter().position(|(labels, _)| *labels == sample.labels) else {
+            return Err(format!("unexpected metric {} in result, has value {}", sample.labels, sample.v));
+        };
+        let (labels, values) = &series[place];
+        if eval.has(ExpectKind::Ordered) && place != at {
+            return Err(format!("expected metric {labels} at position {} but was at {}", place + 1, at + 1));
+        }
+        match values.first() {
+            Some(SequenceValue::Float(expected)) if almost_equal(*expected, sample.v) => {}
+            Some(SequenceValue::Float(expected)) => {
+                return Err(format!("expected {expected} for {labels} but got {}", sample.v));
+            }
+            Some(SequenceValue::Histogram { .. }) => {
+                return Err(format!("expected histogram for {labels} but got float value {}", sample.v));
+            }
+            Some(SequenceValue::Omitted) | None => return Err(format!("no value is expected for {labels}")),
+        }
+    }
+    let found = |labels: &Labels| samples.iter().any(|s| s.labels == *labels);
+    match series.iter().find(|(labels, _)| !found(labels)) {
+        None => Ok(()),
+        Some((labels, values)) => Err(format!("expected metric {labels} with {} not found", show(values))),
+    }
+}
+
+fn matrix(eval: &Eval, series: &[Series]) -> Result<(), String> {
+    let (expected, start, end, step) = match (&eval.expected, eval.steps) {
+        (Expected::Series { series, range: Some((start, end, step)) }, _) => (series, *start, *end, *step),
+        (Expected::Series { series, .. }, Steps::Range { start, end, step }) => (series, start, end, step),
+        (Expected::Series { series, .. }, Steps::Instant(t)) => (series, t, t, 0),
+        _ => return Err(format!("expected {}, but got a matrix", wanted(&eval.expected))),
+    };
+    if eval.has(ExpectKind::Ordered) {
+        return Err("expected ordered result, but query returned a matrix".to_owned());
+    }
+    sorted(series)?;
+    for found in series {
+        let Some((labels, values)) = expected.iter().find(|(labels, _)| *labels == found.labels) else {
+            return Err(format!("unexpected metric {} in result, has {}", found.labels, points(found)));
+        };
+        let times = (0..).map(|i| start + i * step);
+        let mut floats = Vec::new();
+        let mut histograms = 0;
+        for (t, value) in times.zip(values) {
+            if t > end {
+                let n = values.len();
+                return Err(format!("expected {n} points for {labels}, but the query cannot return this many points"));
+            }
+            match value {
+                SequenceValue::Omitted => {}
+                SequenceValue::Float(v) => floats.push((t, *v)),
+                SequenceValue::Histogram { .. } => histograms += 1,
+            }
+        }
+        if floats.len() != found.t.len() || histograms > 0 {
+            return Err(format!(
+                "expected {} float points and {histograms} histogram points for {labels}, but got {}",
+                floats.len(),
+                points(found)
+            ));
+        }
+        for (i, ((t, v), (found_t, found_v))) in floats.iter().zip(found.t.iter().zip(&found.v)).enumerate() {
+            if t != found_t {
+                return Err(format!(
+                    "expected float value at index {i} for {labels} to have timestamp {t}, but it had timestamp \
+                     {found_t} (result has {})",
+                    points(found)
+                ));
+            }
+            if !almost_equal(*v, *found_v) {
+                return Err(format!(
+                    "expected float value at index {i} (t={t}) for {labels} to be {v}, but got {found_v} (result has {})",
+                    points(found)
+                ));
+            }
+        }
+    }
+    let found = |labels: &Labels| series.iter().any(|s| s.labels == *labels);
+    match expected.iter().find(|(labels, _)| !found(labels)) {
+        None => Ok(()),
+        Some((labels, values)) => Err(format!("expected metric {labels} with {} not found", show(values))),
+    }
+}
+
+/// Matrices are always sorted by labels.
+pub(crate) fn sorted(series: &[Series]) -> Result<(), String> {
+    match series.windows(2).find(|pair| pair[0].labels > pair[1].labels) {
+        None => Ok(()),
+        Some(pair) => Err(format!("matrix is not sorted: {} comes before {}", pair[0].labels, pair[1].labels)),
+    }
+}
+
+fn wanted(expected: &Expected) -> String {
+    match expected {
+        Expected::Scalar(v) => format!("scalar {v}"),
+        Expected::String(v) => format!("string {v:?}"),
+        Expected::Series { series, .. } => format!("{} series", series.len()),
+    }
+}
+
+fn points(series: &Series) -> String {
+    let points: Vec<String> = series.t.iter().zip(&series.v).map(|(t, v)| format!("{v} @[{t}]")).collect();
+    format!("{} float points [{}]", points.len(), points.join(" "))
+}
+
+fn show(values: &[SequenceValue]) -> String {
+    let texts: Vec<String> = values
+        .iter()
+        .map(|value| match value {
+            SequenceValue::Omitted => "_".to_owned(),
+            SequenceValue::Float(v) => v.to_string(),
+            SequenceValue::Histogram { histogram, .. } => {
+                format!("{{{{schema:{} count:{} sum:{}}}}}", histogram.schema, histogram.count, histogram.sum)
+            }
+        })
+        .collect();
+    texts.join(" ")
+}
