@@ -15,5 +15,5 @@ mod series;
 mod storage;
 
 pub use run::{Failure, Report, Tester};
-pub use script::{Command, Eval, Expect, ExpectKind, Load, ScriptError, parse};
+pub use script::{Command, Eval, Expect, ExpectKind, Expected, Load, LoadSeries, Pattern, ScriptError, Steps, parse};
 pub use series::{SequenceValue, parse_series};

@@ -5,7 +5,7 @@ mod load;
 
 use thiserror::Error;
 
-pub use eval::{Eval, Expect, ExpectKind, Expected, Steps};
+pub use eval::{Eval, Expect, ExpectKind, Expected, Pattern, Steps};
 pub use load::{Load, LoadSeries};
 
 /// A line that is no command, or one that is wrong.
