@@ -14,6 +14,7 @@ pub mod quote;
 pub mod regex;
 pub mod time;
 pub mod value;
+pub mod variables;
 
 pub use histogram::{CounterResetHint, FloatHistogram, Histogram, Span};
 pub use labels::{LabelTable, LabelTableBuilder, Labels, LabelsBuilder, LabelsRef, SymbolTable};

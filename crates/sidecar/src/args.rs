@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use bucket::ObjstoreArgs;
 use daemon::flags::{GoDuration, GrpcArgs, HttpArgs, Inert, TimeOrDuration};
 
-use crate::HttpConfig;
+use crate::{HttpConfig, ReloaderSettings};
 
 /// Flags of `esker sidecar`.
 #[derive(Clone, Debug, clap::Args)]
@@ -51,6 +51,24 @@ pub struct Args {
     /// Go past blocks whose meta.json cannot be read
     #[arg(long = "shipper.skip-corrupted-blocks", hide = true)]
     pub shipper_skip_corrupted_blocks: bool,
+    /// Prometheus' configuration to watch; $(VARIABLES) in it are expanded
+    #[arg(long = "reloader.config-file", value_name = "FILE")]
+    pub reloader_config_file: Option<PathBuf>,
+    /// Where the expanded configuration is written for Prometheus
+    #[arg(long = "reloader.config-envsubst-file", value_name = "FILE")]
+    pub reloader_config_envsubst_file: Option<PathBuf>,
+    /// Folder with rule files to watch; repeatable
+    #[arg(long = "reloader.rule-dir", value_name = "DIR")]
+    pub reloader_rule_dir: Vec<PathBuf>,
+    /// How often the files are looked at; 0 looks once
+    #[arg(long = "reloader.watch-interval", default_value = "3m", value_name = "DURATION")]
+    pub reloader_watch_interval: GoDuration,
+    /// How Prometheus is asked to reload
+    #[arg(long = "reloader.method", default_value = "http", value_parser = ["http"], value_name = "METHOD")]
+    pub reloader_method: String,
+    /// Pause after a reload that failed
+    #[arg(long = "reloader.retry-interval", default_value = "5s", value_name = "DURATION")]
+    pub reloader_retry_interval: GoDuration,
     /// Serve nothing older than this: a time or a duration before now
     #[arg(long = "min-time", default_value = "0000-01-01T00:00:00Z", value_name = "TIME", allow_hyphen_values = true)]
     pub min_time: TimeOrDuration,
@@ -58,21 +76,26 @@ pub struct Args {
 
 /// Flags of Thanos' sidecar that do nothing here.
 pub const INERT: &[Inert] = &[
+    Inert::value("reloader.process-name", "Prometheus is asked to reload over HTTP"),
     Inert::value(
         "shipper.upload-concurrency",
         "the files of a block are sent one after the other, their parts in parallel",
     ),
     Inert::value("hash-func", "files are listed with their sizes, not with hashes"),
-    Inert::value("reloader.config-file", "Prometheus' configuration is not watched"),
-    Inert::value("reloader.config-envsubst-file", "Prometheus' configuration is not watched"),
-    Inert::value("reloader.rule-dir", "Prometheus' configuration is not watched"),
-    Inert::value("reloader.watch-interval", "Prometheus' configuration is not watched"),
-    Inert::value("reloader.retry-interval", "Prometheus' configuration is not watched"),
-    Inert::value("reloader.method", "Prometheus' configuration is not watched"),
-    Inert::value("reloader.process-name", "Prometheus' configuration is not watched"),
 ];
 
 impl Args {
+    /// What the reloader watches.
+    #[must_use]
+    pub fn reloader(&self) -> ReloaderSettings {
+        ReloaderSettings {
+            config_file: self.reloader_config_file.clone(),
+            output_file: self.reloader_config_envsubst_file.clone(),
+            rule_dirs: self.reloader_rule_dir.clone(),
+            retry_interval: self.reloader_retry_interval.as_duration(),
+        }
+    }
+
     /// The settings for talking to Prometheus.
     ///
     /// # Errors

@@ -122,6 +122,14 @@ impl PrometheusClient {
         accepted(&url, request.send().await).await
     }
 
+    /// Asks for the configuration and rules to be loaded anew.
+    ///
+    /// # Errors
+    /// When Prometheus cannot be reached, refuses, or was not started with `--web.enable-lifecycle`.
+    pub async fn reload(&self) -> Result<()> {
+        self.send(Method::POST, "-/reload", &[]).await.map(drop)
+    }
+
     async fn get<T: DeserializeOwned>(&self, path: &str, params: &[(String, String)]) -> Result<T> {
         data(self.send(Method::GET, path, params).await?).await
     }

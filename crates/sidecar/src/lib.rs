@@ -10,10 +10,12 @@ mod args;
 mod attach;
 mod client;
 mod head;
+mod reloader;
 mod shipper;
 
 pub use args::{Args, INERT};
 pub use attach::{AttachSettings, attach};
 pub use client::{HttpConfig, PrometheusClient};
 pub use head::{HeadState, PrometheusStore};
+pub use reloader::{Reloader, ReloaderSettings};
 pub use shipper::{Shipped, Shipper, ShipperMetrics, ShipperSettings};

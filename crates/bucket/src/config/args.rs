@@ -52,29 +52,7 @@ impl ObjstoreArgs {
         if text.trim().is_empty() {
             return Ok(None);
         }
-        ObjstoreConfig::parse(&expand(&text, variable)?).map(Some)
+        let text = model::variables::expand(&text, variable).map_err(|e| Error::Config(e.to_string()))?;
+        ObjstoreConfig::parse(&text).map(Some)
     }
-}
-
-/// Replaces each `$(NAME)` by the variable's value.
-pub(super) fn expand(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<String> {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("$(") {
-        let (before, after) = rest.split_at(at);
-        out.push_str(before);
-        let name_len = after[2..].bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
-        let name = &after[2..2 + name_len];
-        if name.is_empty() || after.as_bytes().get(2 + name_len) != Some(&b')') {
-            out.push_str("$(");
-            rest = &after[2..];
-            continue;
-        }
-        let value = variable(name)
-            .ok_or_else(|| Error::Config(format!("found reference to unset environment variable {name:?}")))?;
-        out.push_str(&value);
-        rest = &after[name_len + 3..];
-    }
-    out.push_str(rest);
-    Ok(out)
 }

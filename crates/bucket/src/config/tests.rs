@@ -1,4 +1,3 @@
-use super::args::expand;
 use super::*;
 
 fn s3(yaml: &str) -> S3Config {
@@ -94,16 +93,6 @@ fn messages_name_key_and_place() {
     check(&with("sse_config: {type: AES}"), &["supported are SSE-S3"]);
     check(&with("http_config: {tls_config: {cert_file: x}}"), &["cert_file and key_file"]);
     check(&with("http_config: {idle_conn_timeout: soon}"), &["not a valid duration"]);
-}
-
-#[test]
-fn variables_are_replaced() {
-    let variable = |name: &str| (name == "KEY_1").then(|| "s3cr3t".to_owned());
-    let check = |text: &str, expected: &str| assert_eq!(expand(text, variable).expect(text), expected);
-    check("a: $(KEY_1), b: $(KEY_1)", "a: s3cr3t, b: s3cr3t");
-    check("$KEY_1 $(not closed $() $(a-b) $", "$KEY_1 $(not closed $() $(a-b) $");
-    let message = expand("$(KEY_2)", variable).expect_err("unset").to_string();
-    assert!(message.contains("unset environment variable \"KEY_2\""), "{message}");
 }
 
 #[test]
