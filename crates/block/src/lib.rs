@@ -17,6 +17,7 @@ pub mod postings;
 mod reader;
 pub mod segment;
 pub mod tombstones;
+pub mod verify;
 mod writer;
 
 pub use chunk::{Aggregate, EncodedChunk, Encoding};

@@ -86,6 +86,11 @@ impl Tombstones {
         self.ranges.get(&series).map_or(&[], Vec::as_slice)
     }
 
+    /// The series that have deleted ranges, ascending.
+    pub fn series(&self) -> impl Iterator<Item = u64> {
+        self.ranges.keys().copied()
+    }
+
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ranges.is_empty()
