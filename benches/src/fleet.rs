@@ -28,7 +28,7 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// The fleet of `docs/performance.md`: 24 000 series, 15 s, 24 h.
+    /// The fleet of `benches/README.md`: 24 000 series, 15 s, 24 h.
     pub const FULL: Self = Self { instances: 400, hours: 24, scrape_ms: 15_000, start_ms: 1_768_435_200_000 };
     /// A tenth of the instances, for quick runs.
     pub const SMALL: Self = Self { instances: 40, ..Self::FULL };

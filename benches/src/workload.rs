@@ -20,7 +20,7 @@ pub struct Query {
     step_s: i64,
 }
 
-/// Q1–Q7 as in `docs/performance.md`.
+/// Q1–Q7 as in `benches/README.md`.
 pub const QUERIES: [Query; 7] = [
     Query { name: "Q1", expr: r#"process_resident_memory_bytes{instance="10.0.0.7:8080"}"#, hours: 24, step_s: 60 },
     Query { name: "Q2", expr: "sum(rate(http_requests_total[5m]))", hours: 1, step_s: 15 },
