@@ -19,6 +19,7 @@ mod notes;
 mod plan;
 mod queryable;
 mod rollup;
+mod simd;
 pub mod testing;
 mod vector;
 

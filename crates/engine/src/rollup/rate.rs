@@ -2,6 +2,7 @@
 
 use super::Windows;
 use crate::math::seconds;
+use crate::simd::widest;
 use crate::vector::ABSENT;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,7 @@ pub(crate) struct Lanes {
     first: Vec<f64>,
     /// Last value minus first, then resets added in order.
     result: Vec<f64>,
+    resets: Vec<u32>,
 }
 
 /// Growth over the window, extrapolated to its edges where samples come close enough to them.
@@ -32,10 +34,10 @@ pub(super) fn extrapolated(w: &Windows<'_>, kind: Kind, lanes: &mut Lanes, out: 
     lanes.fill(w);
     let range = seconds(w.shape.window_ms);
     match kind {
-        Kind::Delta => lanes.extrapolate::<false>(None, out),
+        Kind::Delta => extrapolate_gauge(lanes, 1.0, out),
         Kind::Rate | Kind::Increase => {
             lanes.add_resets(w);
-            lanes.extrapolate::<true>((kind == Kind::Rate).then_some(range), out);
+            extrapolate_counter(lanes, if kind == Kind::Rate { range } else { 1.0 }, out);
         }
     }
 }
@@ -76,49 +78,77 @@ impl Lanes {
     /// steps that see one are touched.
     fn add_resets(&mut self, w: &Windows<'_>) {
         let (steps, mut from) = (w.hi.len(), 0);
-        for i in 1..w.v.len() {
-            let previous = w.v[i - 1];
-            // Neither does a NaN fall, nor what follows one.
-            let fell = w.v[i] < previous;
-            if !fell {
-                continue;
-            }
+        self.resets.clear();
+        find_resets(w.v, &mut self.resets);
+        for &i in &self.resets {
+            let previous = w.v[i as usize - 1];
             // A window sees it when both samples are inside: lo < i < hi.
-            while from < steps && w.hi[from] as usize <= i {
+            while from < steps && w.hi[from] <= i {
                 from += 1;
             }
             let mut j = from;
-            while j < steps && (w.lo[j] as usize) < i {
+            while j < steps && w.lo[j] < i {
                 self.result[j] += previous;
                 j += 1;
             }
         }
     }
+}
 
-    fn extrapolate<const COUNTER: bool>(&self, per_seconds: Option<f64>, out: &mut [f64]) {
-        let steps = out.len();
-        let (to_start, to_end) = (&self.to_start[..steps], &self.to_end[..steps]);
-        let (sampled, gaps) = (&self.sampled[..steps], &self.gaps[..steps]);
-        let (first, result) = (&self.first[..steps], &self.result[..steps]);
-        let divisor = per_seconds.unwrap_or(1.0);
-        for j in 0..steps {
-            let (mut to_start, mut to_end) = (to_start[j] / 1000.0, to_end[j] / 1000.0);
-            let sampled = sampled[j] / 1000.0;
-            let average = sampled / gaps[j];
-            let threshold = average * 1.1;
-            to_start = if to_start >= threshold { average / 2.0 } else { to_start };
-            if COUNTER {
-                // A counter starts at zero: do not extrapolate below it.
-                let zero = sampled * (first[j] / result[j]);
-                let to_zero = if result[j] > 0.0 && first[j] >= 0.0 { zero } else { to_start };
-                to_start = if to_zero < to_start { to_zero } else { to_start };
+widest! {
+    /// Places whose value is below the one before. Neither does a NaN fall, nor what follows one.
+    fn find_resets(v: &[f64], resets: &mut Vec<u32>) {
+        const BLOCK: usize = 64;
+        let Some(pairs) = v.len().checked_sub(1) else { return };
+        let (before, now) = (&v[..pairs], &v[1..]);
+        // Most blocks have none, and finding that out runs on whole vectors.
+        for (block, (before, now)) in before.chunks(BLOCK).zip(now.chunks(BLOCK)).enumerate() {
+            let fell = before.iter().zip(now).fold(false, |fell, (before, now)| fell | (now < before));
+            if fell {
+                let places = before.iter().zip(now).enumerate().filter(|(_, (before, now))| now < before);
+                resets.extend(places.map(|(i, _)| (block * BLOCK + i + 1) as u32));
             }
-            to_end = if to_end >= threshold { average / 2.0 } else { to_end };
-            // Dividing by 1 changes no bit.
-            let factor = (sampled + to_start + to_end) / sampled / divisor;
-            let value = result[j] * factor;
-            out[j] = if gaps[j] >= 1.0 { value } else { ABSENT };
         }
+    }
+}
+
+widest! {
+    fn extrapolate_counter(lanes: &Lanes, divisor: f64, out: &mut [f64]) {
+        extrapolate::<true>(lanes, divisor, out);
+    }
+}
+
+widest! {
+    fn extrapolate_gauge(lanes: &Lanes, divisor: f64, out: &mut [f64]) {
+        extrapolate::<false>(lanes, divisor, out);
+    }
+}
+
+#[inline(always)]
+fn extrapolate<const COUNTER: bool>(lanes: &Lanes, divisor: f64, out: &mut [f64]) {
+    let steps = out.len();
+    let (to_start, to_end) = (&lanes.to_start[..steps], &lanes.to_end[..steps]);
+    let (sampled, gaps) = (&lanes.sampled[..steps], &lanes.gaps[..steps]);
+    let (first, result) = (&lanes.first[..steps], &lanes.result[..steps]);
+    for j in 0..steps {
+        let (mut to_start, mut to_end) = (to_start[j] / 1000.0, to_end[j] / 1000.0);
+        let sampled = sampled[j] / 1000.0;
+        let average = sampled / gaps[j];
+        let threshold = average * 1.1;
+        let half = average / 2.0;
+        to_start = if to_start >= threshold { half } else { to_start };
+        if COUNTER {
+            // A counter starts at zero: do not extrapolate below it.
+            let zero = sampled * (first[j] / result[j]);
+            let grows = (result[j] > 0.0) & (first[j] >= 0.0);
+            let to_zero = if grows { zero } else { to_start };
+            to_start = if to_zero < to_start { to_zero } else { to_start };
+        }
+        to_end = if to_end >= threshold { half } else { to_end };
+        // Dividing by 1 changes no bit.
+        let factor = (sampled + to_start + to_end) / sampled / divisor;
+        let value = result[j] * factor;
+        out[j] = if gaps[j] >= 1.0 { value } else { ABSENT };
     }
 }
 

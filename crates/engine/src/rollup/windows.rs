@@ -98,7 +98,7 @@ fn advance(t: &[i64], first: i64, step: i64, steps: usize, places: &mut Vec<u32>
 
 /// Takes staleness markers out of the samples; range functions do not see them.
 pub(crate) fn drop_stale(t: &mut Vec<i64>, v: &mut Vec<f64>) {
-    let Some(first) = v.iter().position(|&v| is_stale(v)) else { return };
+    let Some(first) = first_stale(v) else { return };
     let mut kept = first;
     for i in first..v.len() {
         if !is_stale(v[i]) {
@@ -108,4 +108,12 @@ pub(crate) fn drop_stale(t: &mut Vec<i64>, v: &mut Vec<f64>) {
     }
     t.truncate(kept);
     v.truncate(kept);
+}
+
+fn first_stale(v: &[f64]) -> Option<usize> {
+    const BLOCK: usize = 64;
+    // Hardly a block has one, and finding that out runs on whole vectors.
+    let block = v.chunks(BLOCK).position(|block| block.iter().fold(false, |any, &v| any | is_stale(v)))?;
+    let from = block * BLOCK;
+    v[from..].iter().position(|&v| is_stale(v)).map(|i| from + i)
 }

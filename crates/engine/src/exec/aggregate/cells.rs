@@ -3,6 +3,7 @@
 use promql::ast::AggregateOp;
 
 use crate::math::kahan_add;
+use crate::simd::widest;
 use crate::vector::{ABSENT, is_absent};
 
 /// Columns of `groups × steps` cells. A cell whose value is absent has seen nothing.
@@ -103,14 +104,16 @@ impl Cells {
     }
 }
 
-fn add_sum(sum: &mut [f64], lost: &mut [f64], row: &[f64]) {
-    for ((sum, lost), &v) in sum.iter_mut().zip(lost).zip(row) {
-        let (new_sum, new_lost) = kahan_add(v, *sum, *lost);
-        let first = is_absent(*sum);
-        let (new_sum, new_lost) = (if first { v } else { new_sum }, if first { 0.0 } else { new_lost });
-        let absent = is_absent(v);
-        *sum = if absent { *sum } else { new_sum };
-        *lost = if absent { *lost } else { new_lost };
+widest! {
+    fn add_sum(sums: &mut [f64], losts: &mut [f64], row: &[f64]) {
+        for ((sum, lost), &v) in sums.iter_mut().zip(losts).zip(row) {
+            let (new_sum, new_lost) = kahan_add(v, *sum, *lost);
+            let first = is_absent(*sum);
+            let (new_sum, new_lost) = (if first { v } else { new_sum }, if first { 0.0 } else { new_lost });
+            let absent = is_absent(v);
+            *sum = if absent { *sum } else { new_sum };
+            *lost = if absent { *lost } else { new_lost };
+        }
     }
 }
 
