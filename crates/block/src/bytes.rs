@@ -19,6 +19,11 @@ impl<'a> Cursor<'a> {
         self.position
     }
 
+    /// Where the bytes end.
+    pub(crate) fn end(&self) -> usize {
+        self.bytes.len()
+    }
+
     pub(crate) fn remaining(&self) -> usize {
         self.bytes.len() - self.position
     }

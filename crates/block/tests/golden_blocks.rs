@@ -50,8 +50,11 @@ fn compare(bucket: &str, record: &str) {
         assert_eq!(all.len(), expected.len());
         assert_eq!(block.meta.stats.num_series, expected.len() as u64);
         let mut entry = SeriesEntry::default();
+        let mut after = None;
         for (reference, line) in all.iter().zip(expected) {
             block.index.series(reference, &mut entry).unwrap();
+            assert!(after.is_none_or(|after| after == Some(entry.chunks[0].chunk_ref)));
+            after = Some(block.index.first_chunk_after(reference).unwrap());
             let wanted = line["labels"].as_object().unwrap().iter().map(|(n, v)| (n.as_str(), v.as_str().unwrap()));
             assert_eq!(labels_of(&block, &entry), Labels::from_pairs(wanted));
             let wanted = line["chunks"].as_array().unwrap();
@@ -71,6 +74,7 @@ fn compare(bucket: &str, record: &str) {
                 chunks += 1;
             }
         }
+        assert_eq!(after, Some(None));
     }
     assert!(chunks > 1000, "only {chunks} chunks compared");
 }

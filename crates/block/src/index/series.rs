@@ -1,6 +1,6 @@
 use model::TimeRange;
 
-use super::{IndexReader, named};
+use super::{IndexReader, SERIES_ALIGN, named};
 use crate::Corrupt;
 use crate::bytes::{Cursor, check_crc};
 
@@ -58,6 +58,34 @@ impl IndexReader {
     /// As [`series`](Self::series).
     pub fn series_labels(&self, reference: u32, labels: &mut Vec<(u32, u32)>) -> Result<(), Corrupt> {
         self.series_body(reference, labels).map(drop).map_err(named)
+    }
+
+    /// The first chunk of the next series that has any: where the last chunk of this series ends, if that
+    /// lies in the same segment file. `None` after the last series.
+    ///
+    /// # Errors
+    /// As [`series`](Self::series).
+    pub fn first_chunk_after(&self, reference: u32) -> Result<Option<u64>, Corrupt> {
+        let mut labels = Vec::new();
+        let mut next = reference;
+        loop {
+            let cursor = self.series_body(next, &mut labels).map_err(named)?;
+            let mut end = cursor.end() as u64 + 4;
+            if self.version() != 1 {
+                end = end.next_multiple_of(SERIES_ALIGN);
+            }
+            if end >= self.toc().label_indices {
+                return Ok(None);
+            }
+            let unit = if self.version() == 1 { 1 } else { SERIES_ALIGN };
+            next = u32::try_from(end / unit).map_err(|_| named(cursor.corrupt("a series lies too far behind")))?;
+            let mut cursor = self.series_body(next, &mut labels).map_err(named)?;
+            if cursor.uvarint().map_err(named)? > 0 {
+                cursor.varint().map_err(named)?;
+                cursor.uvarint().map_err(named)?;
+                return cursor.uvarint().map(Some).map_err(named);
+            }
+        }
     }
 
     /// Reads the labels and gives the rest of the entry.
