@@ -1,1 +1,20 @@
-//! gateway
+//! The store gateway: the blocks of a bucket as a [`store::Store`].
+//!
+//! Place: L4, over `bucket` and `block`; `run` serves it over gRPC, `up` uses it in process.
+//!
+//! Invariants: external labels win over a series' own; a stream is sorted by final labels; the files of a
+//! filesystem bucket are mapped in place and chunks are slices of the map; of a remote bucket the index is
+//! fetched once, and chunks by range in one round for each batch; a block that cannot be read is named as
+//! missing and stops no other.
+
+mod block;
+mod catalog;
+mod cursor;
+mod files;
+mod gateway;
+mod labels;
+mod metrics;
+mod order;
+mod series;
+
+pub use gateway::{Gateway, Settings};

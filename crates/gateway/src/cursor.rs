@@ -1,0 +1,254 @@
+//! Walking over the series of one block: selection, final labels, chunks that are due. CPU work only.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use block::{Corrupt, IndexReader, SeriesEntry, postings};
+use model::labels::SymbolId;
+use model::{LabelTable, LabelTableBuilder, Labels, Matcher};
+use request::Context;
+use store::{Error, SeriesRequest};
+
+use crate::block::Block;
+use crate::order::{Finals, HeldBack, Located, Row};
+
+/// Series between two looks at the request's deadline.
+const CHECK_EVERY: usize = 256;
+
+/// What one block is asked for.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    pub(crate) cx: Context,
+    pub(crate) block: Arc<Block>,
+    pub(crate) index: Arc<IndexReader>,
+    /// Without those that external labels decide.
+    pub(crate) matchers: Arc<[Matcher]>,
+    pub(crate) request: Arc<SeriesRequest>,
+    /// Whether chunks are fetched by range, so that their lengths have to be known.
+    pub(crate) by_range: bool,
+    pub(crate) batch: BatchSize,
+}
+
+/// When a batch is full.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BatchSize {
+    pub(crate) series: usize,
+    /// Of chunks; only known where they are fetched by range.
+    pub(crate) bytes: u64,
+}
+
+/// Series with their final labels, and where their chunks lie.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    pub(crate) labels: LabelTable,
+    pub(crate) chunks: Vec<Located>,
+    pub(crate) ends: Vec<u32>,
+    /// Nothing comes after these.
+    pub(crate) last: bool,
+}
+
+/// The position in one block. Gives series in the order of their final labels.
+#[derive(Debug)]
+pub(crate) struct Cursor {
+    finals: Finals,
+    selected: std::vec::IntoIter<u32>,
+    read: usize,
+    held: HeldBack,
+    ready: VecDeque<Row>,
+    /// Where the order had to be made anew.
+    sorted: Option<std::vec::IntoIter<(Labels, Vec<Located>)>>,
+    given: u64,
+    entry: SeriesEntry,
+    shard_scratch: Vec<u8>,
+}
+
+impl Cursor {
+    pub(crate) fn open(ask: &Ask) -> Result<Self, Error> {
+        ask.cx.check()?;
+        let selected = postings::select(&ask.index, &ask.matchers)?;
+        let finals = Finals::new(&ask.index, &ask.block.labels, &ask.request.without_replica_labels)?;
+        let mut cursor = Self {
+            finals,
+            selected: selected.into_iter(),
+            read: 0,
+            held: HeldBack::default(),
+            ready: VecDeque::new(),
+            sorted: None,
+            given: 0,
+            entry: SeriesEntry::default(),
+            shard_scratch: Vec::new(),
+        };
+        if !cursor.finals.keeps_order() {
+            cursor.sort(ask)?;
+        }
+        Ok(cursor)
+    }
+
+    /// The next batch.
+    pub(crate) fn next(&mut self, ask: &Ask) -> Result<Rows, Error> {
+        let mut out = Collector::new(&self.finals);
+        let limit = if ask.request.limit == 0 { u64::MAX } else { ask.request.limit };
+        let mut bytes = 0;
+        let last = loop {
+            if self.given >= limit {
+                break true;
+            }
+            if out.ends.len() >= ask.batch.series || bytes >= ask.batch.bytes {
+                break false;
+            }
+            let first = out.chunks.len();
+            if let Some(sorted) = &mut self.sorted {
+                let Some((labels, chunks)) = sorted.next() else { break true };
+                out.push_sorted(&labels, &chunks);
+            } else {
+                let Some(row) = self.next_row(ask)? else { break true };
+                out.push(&ask.index, &mut self.finals, &row)?;
+            }
+            self.given += 1;
+            bytes += out.chunks[first..].iter().map(|c| u64::from(c.len)).sum::<u64>();
+        };
+        Ok(Rows { labels: out.labels.finish(), chunks: out.chunks, ends: out.ends, last })
+    }
+
+    fn next_row(&mut self, ask: &Ask) -> Result<Option<Row>, Error> {
+        loop {
+            if let Some(row) = self.ready.pop_front() {
+                return Ok(Some(row));
+            }
+            let Some(row) = self.read_row(ask)? else { return Ok(self.held.pop()) };
+            while let Some(before) = self.held.pop_before(&ask.index, &mut self.finals, &row)? {
+                self.ready.push_back(before);
+            }
+            self.ready.extend(self.held.hold(&ask.index, &mut self.finals, row)?);
+        }
+    }
+
+    /// The next series of the selection that has chunks in range and is in the shard.
+    fn read_row(&mut self, ask: &Ask) -> Result<Option<Row>, Error> {
+        while let Some(reference) = self.selected.next() {
+            self.read += 1;
+            if self.read.is_multiple_of(CHECK_EVERY) {
+                ask.cx.check()?;
+            }
+            ask.index.series(reference, &mut self.entry)?;
+            let chunks = locate(ask, reference, &self.entry)?;
+            if chunks.is_empty() {
+                continue;
+            }
+            if let Some(shard) = &ask.request.shard {
+                let labels = self.finals.labels(&ask.index, &self.entry.labels)?;
+                if !shard.holds(&labels, &mut self.shard_scratch) {
+                    continue;
+                }
+            }
+            return Ok(Some(Row { labels: self.entry.labels.clone(), chunks }));
+        }
+        Ok(None)
+    }
+
+    /// Reads the whole selection and sorts it by final labels; series that become equal become one.
+    fn sort(&mut self, ask: &Ask) -> Result<(), Error> {
+        let mut all: Vec<(Labels, Vec<Located>)> = Vec::new();
+        let mut lease = ask.cx.memory().lease(0)?;
+        while let Some(row) = self.read_row(ask)? {
+            let labels = self.finals.labels(&ask.index, &row.labels)?;
+            lease.grow((row.chunks.len() * size_of::<Located>() + labels.len() * 32 + 64) as u64)?;
+            all.push((labels, row.chunks));
+        }
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all.dedup_by(|later, kept| {
+            let equal = later.0 == kept.0;
+            if equal {
+                kept.1.append(&mut later.1);
+                kept.1.sort_unstable();
+            }
+            equal
+        });
+        self.sorted = Some(all.into_iter());
+        Ok(())
+    }
+}
+
+/// The chunks of a series that overlap the time asked for; none where labels are all that is wanted, but
+/// then one that does stands for it.
+fn locate(ask: &Ask, reference: u32, entry: &SeriesEntry) -> Result<Vec<Located>, Corrupt> {
+    let range = ask.request.range;
+    let mut found = Vec::new();
+    for (i, chunk) in entry.chunks.iter().enumerate() {
+        if !chunk.range().overlaps(range) {
+            continue;
+        }
+        let mut located =
+            Located { min_time: chunk.min_time, max_time: chunk.max_time, chunk_ref: chunk.chunk_ref, len: 0 };
+        if ask.request.skip_chunks {
+            return Ok(vec![located]);
+        }
+        if ask.by_range {
+            let next = match entry.chunks.get(i + 1) {
+                Some(next) => Some(next.chunk_ref),
+                None => ask.index.first_chunk_after(reference)?,
+            };
+            let of_segment = ask.block.segment_bytes.get(chunk.segment() as usize).copied().unwrap_or(0);
+            let end = next.filter(|n| n >> 32 == chunk.chunk_ref >> 32).map_or(of_segment, |n| n & 0xffff_ffff);
+            located.len = u32::try_from(end.saturating_sub(u64::from(chunk.offset()))).unwrap_or(0);
+        }
+        found.push(located);
+    }
+    if !found.is_sorted_by_key(|c| c.min_time) {
+        found.sort_unstable();
+    }
+    Ok(found)
+}
+
+/// Builds a batch's label table; each symbol of the index is looked up once.
+struct Collector {
+    labels: LabelTableBuilder,
+    added: Vec<(SymbolId, SymbolId)>,
+    known: HashMap<u32, SymbolId>,
+    pairs: Vec<(SymbolId, SymbolId)>,
+    chunks: Vec<Located>,
+    ends: Vec<u32>,
+}
+
+impl Collector {
+    fn new(finals: &Finals) -> Self {
+        let mut labels = LabelTableBuilder::new();
+        let added = finals.added.iter().map(|(n, v)| (labels.intern(n), labels.intern(v))).collect();
+        Self { labels, added, known: HashMap::new(), pairs: Vec::new(), chunks: Vec::new(), ends: Vec::new() }
+    }
+
+    fn push(&mut self, index: &IndexReader, finals: &mut Finals, row: &Row) -> Result<(), Corrupt> {
+        self.pairs.clear();
+        let mut placed = 0;
+        for &(name, value) in &row.labels {
+            let place = finals.added_before(index, name)?;
+            self.pairs.extend_from_slice(&self.added[placed..place.max(placed)]);
+            placed = place.max(placed);
+            let pair = (self.symbol(index, name)?, self.symbol(index, value)?);
+            self.pairs.push(pair);
+        }
+        self.pairs.extend_from_slice(&self.added[placed..]);
+        self.labels.push_ids(&self.pairs);
+        self.end(&row.chunks);
+        Ok(())
+    }
+
+    fn push_sorted(&mut self, labels: &Labels, chunks: &[Located]) {
+        self.labels.push(labels);
+        self.end(chunks);
+    }
+
+    fn end(&mut self, chunks: &[Located]) {
+        self.chunks.extend_from_slice(chunks);
+        self.ends.push(u32::try_from(self.chunks.len()).expect("a batch has fewer than 2^32 chunks"));
+    }
+
+    fn symbol(&mut self, index: &IndexReader, reference: u32) -> Result<SymbolId, Corrupt> {
+        if let Some(&id) = self.known.get(&reference) {
+            return Ok(id);
+        }
+        let id = self.labels.intern(index.symbol(reference)?);
+        self.known.insert(reference, id);
+        Ok(id)
+    }
+}

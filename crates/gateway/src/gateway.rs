@@ -1,0 +1,219 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bucket::{Bucket, MetaSync, SyncMetrics, SyncOptions};
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use model::TimeRange;
+use parking_lot::RwLock;
+use request::Context;
+use store::merge::{MergeOptions, merge_streams};
+use store::{Frame, LabelsRequest, Names, Result, SeriesRequest, Stats, Store, StoreInfo, StoreKind};
+
+use crate::block::Block;
+use crate::catalog::Catalog;
+use crate::cursor::BatchSize;
+use crate::files::Files;
+use crate::metrics::Metrics;
+use crate::series::{BlockAsk, Fetched, block_stream};
+
+/// Series in a block's batch.
+const BATCH_SERIES: usize = 512;
+/// Chunk bytes that all blocks' batches of one request may fetch ahead together, and each of them.
+const AHEAD_BYTES: u64 = 64 << 20;
+const BATCH_BYTES: std::ops::RangeInclusive<u64> = (256 << 10)..=(4 << 20);
+
+/// How a gateway works.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// For people and in what is missing.
+    pub name: String,
+    /// Where indexes fetched from a remote bucket are kept; `None` keeps them in memory.
+    pub data_dir: Option<PathBuf>,
+    /// Bytes of memory that open indexes may take.
+    pub index_cache_bytes: u64,
+    /// Files that no request needed for so long are closed.
+    pub idle: Duration,
+    /// Blocks outside of it are not served.
+    pub range: TimeRange,
+    pub sync: SyncOptions,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            name: "store".to_owned(),
+            data_dir: None,
+            index_cache_bytes: 250 << 20,
+            idle: Duration::from_secs(300),
+            range: TimeRange::ALL,
+            sync: SyncOptions::default(),
+        }
+    }
+}
+
+/// Serves the blocks of a bucket. Knows none before the first [`sync`](Self::sync).
+#[derive(Debug)]
+pub struct Gateway {
+    settings: Settings,
+    name: Arc<str>,
+    files: Arc<Files>,
+    metas: MetaSync,
+    state: RwLock<State>,
+    pub(crate) metrics: Metrics,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    catalog: Arc<Catalog>,
+    info: Arc<StoreInfo>,
+}
+
+impl Gateway {
+    #[must_use]
+    pub fn new(bucket: Bucket, settings: Settings) -> Self {
+        Self::with_metrics(bucket, settings, SyncMetrics::default(), Metrics::default())
+    }
+
+    pub(crate) fn with_metrics(bucket: Bucket, settings: Settings, sync: SyncMetrics, metrics: Metrics) -> Self {
+        let info = info(&settings, &Catalog::default());
+        Self {
+            name: settings.name.as_str().into(),
+            metas: MetaSync::new(bucket.clone(), settings.sync.clone()).with_metrics(sync),
+            files: Arc::new(Files::new(bucket, settings.data_dir.clone(), settings.index_cache_bytes, settings.idle)),
+            state: RwLock::new(State { catalog: Arc::default(), info: Arc::new(info) }),
+            settings,
+            metrics,
+        }
+    }
+
+    /// Looks at the bucket and serves what is there from now on. Requests under way go on with the blocks
+    /// they began with. A block that cannot be read now stays if it was there before.
+    ///
+    /// # Errors
+    /// When the bucket cannot be listed.
+    pub async fn sync(&self, now_ms: i64) -> bucket::Result<()> {
+        let snapshot = self.metas.sync(now_ms, self.settings.range).await?;
+        for broken in snapshot.corrupt.iter().chain(&snapshot.failed) {
+            tracing::warn!(block = %broken.block, err = %broken.error, "cannot load a block");
+            self.metrics.block_load_failures.inc();
+        }
+        let before = self.catalog();
+        let kept = snapshot.failed.iter().filter_map(|broken| before.by_id.get(&broken.block).cloned());
+        let current = snapshot.blocks.iter().map(|(&id, synced)| {
+            let new = Block::new(id, synced);
+            match before.by_id.get(&id) {
+                Some(old) if old.is_same(&new) => Arc::clone(old),
+                _ => Arc::new(new),
+            }
+        });
+        let catalog = Catalog::new(current.chain(kept).collect::<Vec<_>>());
+        let gone: Vec<_> = before.by_id.keys().filter(|id| !catalog.by_id.contains_key(id)).copied().collect();
+        let unknown = self.files.copies().into_iter().filter(|id| !catalog.by_id.contains_key(id));
+        let unknown: Vec<_> = unknown.filter(|id| !gone.contains(id)).collect();
+        let added = catalog.by_id.keys().filter(|id| !before.by_id.contains_key(id)).count();
+        self.metrics.synced(added, gone.len(), catalog.by_id.len(), now_ms);
+        if added > 0 || !gone.is_empty() {
+            tracing::info!(blocks = catalog.by_id.len(), added, dropped = gone.len(), "synced blocks");
+        }
+        let info = info(&self.settings, &catalog);
+        *self.state.write() = State { catalog: Arc::new(catalog), info: Arc::new(info) };
+        for id in gone.into_iter().chain(unknown) {
+            self.files.forget(id).await;
+        }
+        Ok(())
+    }
+
+    /// The metas of the blocks that are served, oldest first.
+    #[must_use]
+    pub fn blocks(&self) -> Vec<Arc<block::BlockMeta>> {
+        let mut metas: Vec<_> = self.catalog().by_id.values().map(|b| Arc::clone(&b.meta)).collect();
+        metas.sort_by_key(|m| (m.min_time, m.max_time, m.ulid));
+        metas
+    }
+
+    pub(crate) fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.state.read().catalog)
+    }
+
+    pub(crate) fn files(&self) -> &Arc<Files> {
+        &self.files
+    }
+
+    pub(crate) fn store_name(&self) -> &Arc<str> {
+        &self.name
+    }
+}
+
+fn info(settings: &Settings, catalog: &Catalog) -> StoreInfo {
+    StoreInfo {
+        name: settings.name.clone(),
+        kind: StoreKind::Store,
+        extents: catalog.extents(settings.range),
+        supports_sharding: true,
+        supports_without_replica_labels: true,
+    }
+}
+
+#[async_trait]
+impl Store for Gateway {
+    fn info(&self) -> Arc<StoreInfo> {
+        Arc::clone(&self.state.read().info)
+    }
+
+    fn series(&self, cx: &Context, request: SeriesRequest) -> BoxStream<'static, Result<Frame>> {
+        let range = request.range.intersection(self.settings.range);
+        let blocks = self.catalog().select(&request.matchers, range, request.max_resolution_ms);
+        self.metrics.blocks_queried.observe(blocks.len() as f64);
+        if blocks.is_empty() {
+            return stream::empty().boxed();
+        }
+        for (block, _) in &blocks {
+            cx.coverage().read_resolution(block.resolution_ms);
+        }
+        let queried = blocks.len() as u64;
+        let request = Arc::new(SeriesRequest { range, ..request });
+        let batch = BatchSize {
+            series: BATCH_SERIES,
+            bytes: (AHEAD_BYTES / queried).clamp(*BATCH_BYTES.start(), *BATCH_BYTES.end()),
+        };
+        let fetched = Arc::new(Fetched::default());
+        let of_block = |(block, matchers)| {
+            block_stream(BlockAsk {
+                cx: cx.clone(),
+                files: Arc::clone(&self.files),
+                block,
+                matchers,
+                request: Arc::clone(&request),
+                batch,
+                store_name: Arc::clone(&self.name),
+                fetched: Arc::clone(&fetched),
+            })
+        };
+        let streams: Vec<_> = blocks.into_iter().map(of_block).collect();
+        let options = MergeOptions {
+            batch_series: request.batch_size.max(BATCH_SERIES),
+            limit: request.limit,
+            ..MergeOptions::default()
+        };
+        let stats = stream::once(async move {
+            Ok(Frame::Stats(Stats {
+                blocks_queried: queried,
+                bytes_fetched: fetched.bytes.load(Ordering::Relaxed),
+                requests: fetched.requests.load(Ordering::Relaxed),
+            }))
+        });
+        merge_streams(streams, options).chain(stats).boxed()
+    }
+
+    async fn label_names(&self, cx: &Context, request: LabelsRequest) -> Result<Names> {
+        self.names(cx, request).await
+    }
+
+    async fn label_values(&self, cx: &Context, request: LabelsRequest) -> Result<Names> {
+        self.values(cx, request).await
+    }
+}

@@ -1,0 +1,138 @@
+//! Final label sets in order.
+//!
+//! Series come from the index sorted by their own labels. External labels are added to all of them alike,
+//! which keeps the order but for one case: where a set is a prefix of another, and the other goes on with
+//! a name that comes before an added one, the two change places. So such a series is held back until
+//! those have passed. Where labels of the series themselves are removed or replaced, nothing is left of
+//! the order, and the selection is sorted anew.
+
+use std::collections::HashMap;
+
+use block::{Corrupt, IndexReader};
+use model::Labels;
+
+/// A series on its way: labels as symbols of the index, and its chunks within the time asked for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Row {
+    pub(crate) labels: Vec<(u32, u32)>,
+    pub(crate) chunks: Vec<Located>,
+}
+
+/// A chunk and where it lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Located {
+    pub(crate) min_time: i64,
+    pub(crate) max_time: i64,
+    pub(crate) chunk_ref: u64,
+    /// Bytes until the next chunk begins; 0 where that is not known.
+    pub(crate) len: u32,
+}
+
+/// The labels that are added to and taken from every series of a block.
+#[derive(Debug)]
+pub(crate) struct Finals {
+    /// External labels that stay, sorted by name.
+    pub(crate) added: Vec<(String, String)>,
+    /// Names that are not taken from the series: of removed and of external labels. As symbols.
+    dropped: Vec<u32>,
+    places: HashMap<u32, usize>,
+}
+
+impl Finals {
+    /// `external` labels win over the series' own; `without` are in none of the final sets.
+    pub(crate) fn new(index: &IndexReader, external: &Labels, without: &[String]) -> Result<Self, Corrupt> {
+        let stays = |name: &str| !without.iter().any(|w| w == name);
+        let added = external.iter().filter(|(n, _)| stays(n)).map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+        let mut dropped = Vec::new();
+        for name in without.iter().map(String::as_str).chain(external.iter().map(|(n, _)| n)) {
+            if index.label_value_count(name)? > 0 {
+                dropped.extend(index.symbol_ref(name)?);
+            }
+        }
+        Ok(Self { added, dropped, places: HashMap::new() })
+    }
+
+    /// Whether the series' own order still holds, but for prefixes.
+    pub(crate) fn keeps_order(&self) -> bool {
+        self.dropped.is_empty()
+    }
+
+    pub(crate) fn is_dropped(&self, name: u32) -> bool {
+        self.dropped.contains(&name)
+    }
+
+    /// How many of the added labels come before the label `name`.
+    pub(crate) fn added_before(&mut self, index: &IndexReader, name: u32) -> Result<usize, Corrupt> {
+        if let Some(&place) = self.places.get(&name) {
+            return Ok(place);
+        }
+        let text = index.symbol(name)?;
+        let place = self.added.partition_point(|(n, _)| n.as_str() < text);
+        self.places.insert(name, place);
+        Ok(place)
+    }
+
+    /// The final set of a series, sorted by name.
+    pub(crate) fn labels(&mut self, index: &IndexReader, labels: &[(u32, u32)]) -> Result<Labels, Corrupt> {
+        let mut pairs: Vec<(&str, &str)> = Vec::with_capacity(labels.len() + self.added.len());
+        for &(name, value) in labels {
+            if !self.is_dropped(name) {
+                pairs.push((index.symbol(name)?, index.symbol(value)?));
+            }
+        }
+        pairs.extend(self.added.iter().map(|(n, v)| (n.as_str(), v.as_str())));
+        pairs.sort_unstable();
+        Ok(Labels::from_sorted(pairs))
+    }
+
+    /// Whether a label of this name comes before one that is added.
+    fn precedes_added(&mut self, index: &IndexReader, name: Option<u32>) -> Result<bool, Corrupt> {
+        Ok(match name {
+            Some(name) => self.added_before(index, name)? < self.added.len(),
+            None => !self.added.is_empty(),
+        })
+    }
+}
+
+/// Series held back, each a prefix of the next.
+#[derive(Debug, Default)]
+pub(crate) struct HeldBack {
+    stack: Vec<Row>,
+}
+
+impl HeldBack {
+    /// A series that comes before `next` in the final order, if one is held; call until there is none.
+    pub(crate) fn pop_before(
+        &mut self,
+        index: &IndexReader,
+        finals: &mut Finals,
+        next: &Row,
+    ) -> Result<Option<Row>, Corrupt> {
+        let Some(top) = self.stack.last() else { return Ok(None) };
+        if next.labels.starts_with(&top.labels) {
+            let continues_with = next.labels.get(top.labels.len()).map(|&(name, _)| name);
+            if continues_with.is_some() && finals.precedes_added(index, continues_with)? {
+                return Ok(None);
+            }
+        }
+        Ok(self.stack.pop())
+    }
+
+    /// Holds `row` back, or gives it back where nothing can come to stand before it.
+    pub(crate) fn hold(&mut self, index: &IndexReader, finals: &mut Finals, row: Row) -> Result<Option<Row>, Corrupt> {
+        let last = row.labels.last().map(|&(name, _)| name);
+        if finals.precedes_added(index, last)? {
+            self.stack.push(row);
+            return Ok(None);
+        }
+        Ok(Some(row))
+    }
+
+    /// The next one once the last series has come.
+    pub(crate) fn pop(&mut self) -> Option<Row> {
+        self.stack.pop()
+    }
+}
+
+#[cfg(test)]
+mod tests;

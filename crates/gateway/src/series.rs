@@ -1,0 +1,306 @@
+//! The series of one block as a stream of batches: cursor on the CPU pool, chunks mapped or fetched.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use block::chunk::Aggregates;
+use block::segment::{read_chunk, segment_name};
+use block::{Aggregate, ChunkReader, Corrupt, Encoding, RawChunk};
+use bucket::BlockFile;
+use bytes::Bytes;
+use futures::stream::{BoxStream, StreamExt};
+use futures::{TryStreamExt, future, stream};
+use model::Matcher;
+use request::Context;
+use store::{ChunkMeta, Error, Frame, PartialResponse, Result, SeriesBatch, SeriesRequest};
+
+use crate::block::Block;
+use crate::cursor::{Ask, BatchSize, Cursor, Rows};
+use crate::files::{Files, named, unavailable};
+use crate::order::Located;
+
+type Parsed<T> = std::result::Result<T, Corrupt>;
+
+/// Fetched for a chunk whose length is not known.
+const GUESSED_CHUNK_BYTES: u64 = 16_000;
+
+/// Counts over all blocks of one request.
+#[derive(Debug, Default)]
+pub(crate) struct Fetched {
+    pub(crate) bytes: AtomicU64,
+    pub(crate) requests: AtomicU64,
+}
+
+/// What a block's stream needs.
+#[derive(Clone, Debug)]
+pub(crate) struct BlockAsk {
+    pub(crate) cx: Context,
+    pub(crate) files: Arc<Files>,
+    pub(crate) block: Arc<Block>,
+    pub(crate) matchers: Arc<[Matcher]>,
+    pub(crate) request: Arc<SeriesRequest>,
+    pub(crate) batch: BatchSize,
+    pub(crate) store_name: Arc<str>,
+    pub(crate) fetched: Arc<Fetched>,
+}
+
+/// The block's series. What cannot be read of it is missing from the answer, or fails it, as the request
+/// wants; a limit or a cancelled request always fails it.
+pub(crate) fn block_stream(ask: BlockAsk) -> BoxStream<'static, Result<Frame>> {
+    let on_error = ask.clone();
+    let batches = stream::try_unfold(State::Closed(Box::new(ask)), |state| async move { state.next().await });
+    batches
+        .map_ok(Frame::Batch)
+        .then(move |frame| {
+            let ask = on_error.clone();
+            async move {
+                let Err(e) = frame else { return frame };
+                if let Error::Corrupt(_) = e {
+                    ask.files.forget(ask.block.id).await;
+                }
+                ask.missing(e)
+            }
+        })
+        .boxed()
+}
+
+impl BlockAsk {
+    fn missing(&self, e: Error) -> Result<Frame> {
+        let e = match e {
+            Error::Corrupt(e) => Error::Corrupt(named(e, self.block.id)),
+            other => other,
+        };
+        let own = matches!(e, Error::Exhausted(_) | Error::Interrupted(_) | Error::BadRequest(_));
+        if own || self.request.partial_response == PartialResponse::Abort {
+            return Err(e);
+        }
+        tracing::warn!(block = %self.block.id, err = %e, "a block is missing from an answer");
+        Ok(Frame::Missing(self.block.missing(self.request.range, &self.store_name, &e.to_string())))
+    }
+}
+
+enum State {
+    Closed(Box<BlockAsk>),
+    Open(Box<Open>),
+    Done,
+}
+
+struct Open {
+    ask: BlockAsk,
+    task: Arc<Ask>,
+    segments: Option<Arc<ChunkReader>>,
+    /// `None` before the first batch.
+    cursor: Option<Cursor>,
+}
+
+impl State {
+    async fn next(self) -> Result<Option<(SeriesBatch, Self)>> {
+        let mut open = match self {
+            Self::Closed(ask) => Box::new(Open::new(*ask).await?),
+            Self::Open(open) => open,
+            Self::Done => return Ok(None),
+        };
+        let (batch, last) = open.next_batch().await?;
+        if batch.is_empty() {
+            return Ok(None);
+        }
+        let rest = if last { Self::Done } else { Self::Open(open) };
+        Ok(Some((batch, rest)))
+    }
+}
+
+impl Open {
+    async fn new(ask: BlockAsk) -> Result<Self> {
+        ask.cx.check()?;
+        let index = ask.files.index(&ask.block).await?;
+        let segments = if ask.request.skip_chunks { None } else { ask.files.segments(&ask.block).await? };
+        let task = Ask {
+            cx: ask.cx.clone(),
+            block: Arc::clone(&ask.block),
+            index,
+            matchers: Arc::clone(&ask.matchers),
+            request: Arc::clone(&ask.request),
+            by_range: segments.is_none() && !ask.request.skip_chunks,
+            batch: ask.batch,
+        };
+        Ok(Self { ask, task: Arc::new(task), segments, cursor: None })
+    }
+
+    /// The next batch, and whether it is the last. One job on the pool where chunks are mapped; where they
+    /// are fetched, one before and one after the reads.
+    async fn next_batch(&mut self) -> Result<(SeriesBatch, bool)> {
+        let task = Arc::clone(&self.task);
+        let cursor = self.cursor.take();
+        let segments = self.segments.clone();
+        let job = move || {
+            let mut cursor = match cursor {
+                Some(cursor) => cursor,
+                None => Cursor::open(&task)?,
+            };
+            let rows = cursor.next(&task)?;
+            let last = rows.last;
+            let step = if task.request.skip_chunks {
+                Step::Batch(labels_only(rows))
+            } else if let Some(segments) = segments {
+                Step::Batch(from_segments(rows, &segments, &task)?)
+            } else {
+                Step::Fetch(rows)
+            };
+            Ok::<_, Error>((cursor, step, last))
+        };
+        let (cursor, step, last) = self.ask.cx.run(job).await??;
+        self.cursor = Some(cursor);
+        let mut batch = match step {
+            Step::Batch(batch) => batch,
+            Step::Fetch(rows) => self.fetch(rows).await?,
+        };
+        let fetched: usize = if self.segments.is_some() { 0 } else { batch.buffers.iter().map(Bytes::len).sum() };
+        let held = batch.labels.bytes() + batch.chunks.capacity() * size_of::<ChunkMeta>() + fetched;
+        batch.lease = Some(self.ask.cx.memory().lease(held as u64)?);
+        Ok((batch, last))
+    }
+
+    /// Reads the chunks' bytes: for all segments side by side, and close ones in one request.
+    async fn fetch(&self, rows: Rows) -> Result<SeriesBatch> {
+        let mut by_segment: std::collections::BTreeMap<u32, Vec<usize>> = std::collections::BTreeMap::new();
+        for (i, chunk) in rows.chunks.iter().enumerate() {
+            by_segment.entry((chunk.chunk_ref >> 32) as u32).or_default().push(i);
+        }
+        let reads = by_segment.into_iter().map(|(segment, chunks)| {
+            let ranges: Vec<_> = chunks.iter().map(|&i| self.range(&rows.chunks[i])).collect();
+            async move { Ok::<_, Error>((segment, chunks, self.read(segment, &ranges).await?)) }
+        });
+        let mut bytes = vec![Bytes::new(); rows.chunks.len()];
+        for (segment, chunks, read) in future::try_join_all(reads).await? {
+            let mut short = Vec::new();
+            for (i, part) in chunks.into_iter().zip(read) {
+                if let Some(wanted) = longer(&part) {
+                    short.push((i, wanted));
+                }
+                bytes[i] = part;
+            }
+            // Only where the index does not tell where a chunk ends.
+            let start = |i: usize| rows.chunks[i].chunk_ref & 0xffff_ffff;
+            let ranges: Vec<_> = short.iter().map(|&(i, wanted)| start(i)..start(i) + wanted).collect();
+            for ((i, _), part) in short.into_iter().zip(self.read(segment, &ranges).await?) {
+                bytes[i] = part;
+            }
+        }
+        let task = Arc::clone(&self.task);
+        self.ask.cx.run(move || from_bytes(rows, bytes, &task)).await?.map_err(Error::Corrupt)
+    }
+
+    fn range(&self, chunk: &Located) -> Range<u64> {
+        let start = chunk.chunk_ref & 0xffff_ffff;
+        let len = if chunk.len > 0 { u64::from(chunk.len) } else { GUESSED_CHUNK_BYTES };
+        let segment = self.ask.block.segment_bytes.get((chunk.chunk_ref >> 32) as usize);
+        start..(start + len).min(segment.copied().unwrap_or(u64::MAX)).max(start)
+    }
+
+    async fn read(&self, segment: u32, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        if ranges.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (bucket, file) = (&self.ask.files.bucket, BlockFile::Chunks(segment.saturating_add(1)));
+        let read = bucket.read_ranges(self.ask.block.id, file, ranges, bucket.default_gap()).await;
+        let read = read.map_err(|e| unavailable(&e))?;
+        let bytes = read.iter().map(|b| b.len() as u64).sum();
+        self.ask.cx.stats().add_bytes_fetched(bytes);
+        self.ask.fetched.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.ask.fetched.requests.fetch_add(1, Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
+enum Step {
+    Batch(SeriesBatch),
+    Fetch(Rows),
+}
+
+/// How many bytes the chunk at the begin of `bytes` takes, where that is more than there are.
+fn longer(bytes: &[u8]) -> Option<u64> {
+    let (mut len, mut frame) = (0_u64, 0);
+    for (i, &byte) in bytes.iter().enumerate().take(5) {
+        len |= u64::from(byte & 0x7f) << (7 * i);
+        frame = i + 1;
+        if byte < 0x80 {
+            break;
+        }
+    }
+    let wanted = len + frame as u64 + 1 + 4;
+    (wanted > bytes.len() as u64).then_some(wanted)
+}
+
+fn labels_only(rows: Rows) -> SeriesBatch {
+    SeriesBatch { ends: vec![0; rows.ends.len()], labels: rows.labels, ..SeriesBatch::default() }
+}
+
+/// Chunks as slices of the mapped segment files.
+fn from_segments(rows: Rows, segments: &ChunkReader, ask: &Ask) -> Parsed<SeriesBatch> {
+    let mut buffer_of: Vec<Option<u32>> = vec![None; segments.segments().len()];
+    assemble(rows, ask, |located, buffers| {
+        let chunk = segments.chunk(located.chunk_ref)?;
+        // `chunk` has found the segment.
+        let segment = (located.chunk_ref >> 32) as usize;
+        let buffer = *buffer_of[segment].get_or_insert_with(|| {
+            buffers.push(segments.segments()[segment].clone());
+            (buffers.len() - 1) as u32
+        });
+        Ok((chunk, buffer))
+    })
+}
+
+/// Chunks as slices of what was fetched for each.
+fn from_bytes(rows: Rows, bytes: Vec<Bytes>, ask: &Ask) -> Parsed<SeriesBatch> {
+    let mut next = 0;
+    assemble(rows, ask, |located, buffers| {
+        let part = &bytes[next];
+        next += 1;
+        let segment = (located.chunk_ref >> 32) as u32;
+        let at = located.chunk_ref & 0xffff_ffff;
+        let chunk = read_chunk(part, 0, true).map_err(|e| e.within(&segment_name(segment), at))?;
+        buffers.push(part.clone());
+        Ok((chunk, (buffers.len() - 1) as u32))
+    })
+}
+
+fn assemble<'a>(
+    rows: Rows,
+    ask: &Ask,
+    mut read: impl FnMut(&Located, &mut Vec<Bytes>) -> Parsed<(RawChunk<'a>, u32)>,
+) -> Parsed<SeriesBatch> {
+    let mut batch = SeriesBatch { labels: rows.labels, ..SeriesBatch::default() };
+    let mut first = 0;
+    for &end in &rows.ends {
+        for located in &rows.chunks[first..end as usize] {
+            let (chunk, buffer) = read(located, &mut batch.buffers)?;
+            let meta = |aggregate, encoding, offset: usize, len: usize| ChunkMeta {
+                min_time: located.min_time,
+                max_time: located.max_time,
+                resolution_ms: ask.block.resolution_ms,
+                aggregate,
+                encoding,
+                replica: 0,
+                buffer,
+                // Segment files are smaller than 4 GiB.
+                offset: offset as u32,
+                len: len as u32,
+            };
+            if chunk.encoding != Encoding::Aggregates {
+                batch.chunks.push(meta(Aggregate::Raw, chunk.encoding, chunk.payload_offset, chunk.payload.len()));
+                continue;
+            }
+            let parts = Aggregates::split(chunk.payload)
+                .map_err(|e| e.within(&segment_name((located.chunk_ref >> 32) as u32), located.chunk_ref & 0xffff_ffff))?;
+            for (aggregate, encoding, payload) in parts.iter().filter(|(a, ..)| ask.request.aggregates.contains(a)) {
+                // A part of the chunk's payload.
+                let within = payload.as_ptr().addr() - chunk.payload.as_ptr().addr();
+                batch.chunks.push(meta(aggregate, encoding, chunk.payload_offset + within, payload.len()));
+            }
+        }
+        first = end as usize;
+        batch.ends.push(batch.chunks.len() as u32);
+    }
+    Ok(batch)
+}
