@@ -125,7 +125,7 @@ impl Cursor {
 
     /// The next series of the selection that has chunks in range and is in the shard.
     fn read_row(&mut self, ask: &Ask) -> Result<Option<Row>, Error> {
-        while let Some(reference) = self.selected.next() {
+        for reference in self.selected.by_ref() {
             self.read += 1;
             if self.read.is_multiple_of(CHECK_EVERY) {
                 ask.cx.check()?;

@@ -70,7 +70,9 @@ impl Files {
 
     /// The blocks whose indexes are copied on disk.
     pub(crate) fn copies(&self) -> Vec<Ulid> {
-        let Some(entries) = self.data_dir.as_ref().and_then(|dir| std::fs::read_dir(dir).ok()) else { return Vec::new() };
+        let Some(entries) = self.data_dir.as_ref().and_then(|dir| std::fs::read_dir(dir).ok()) else {
+            return Vec::new();
+        };
         let names = entries.filter_map(|entry| Ulid::from_string(entry.ok()?.file_name().to_str()?).ok());
         names.filter(|id| self.copy_path(*id).is_some_and(|path| path.exists())).collect()
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bucket::{Bucket, MetaSync, SyncMetrics, SyncOptions};
+use daemon::flags::TimeOrDuration;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use model::TimeRange;
@@ -37,9 +38,17 @@ pub struct Settings {
     pub index_cache_bytes: u64,
     /// Files that no request needed for so long are closed.
     pub idle: Duration,
-    /// Blocks outside of it are not served.
-    pub range: TimeRange,
+    /// Nothing older is served, at any moment.
+    pub min_time: TimeOrDuration,
+    /// Nothing younger is served, at any moment.
+    pub max_time: TimeOrDuration,
     pub sync: SyncOptions,
+}
+
+impl Settings {
+    fn range(&self, now_ms: i64) -> TimeRange {
+        TimeRange::new(self.min_time.at(now_ms), self.max_time.at(now_ms))
+    }
 }
 
 impl Default for Settings {
@@ -49,7 +58,8 @@ impl Default for Settings {
             data_dir: None,
             index_cache_bytes: 250 << 20,
             idle: Duration::from_secs(300),
-            range: TimeRange::ALL,
+            min_time: TimeOrDuration::Time(i64::MIN),
+            max_time: TimeOrDuration::Time(i64::MAX),
             sync: SyncOptions::default(),
         }
     }
@@ -79,7 +89,7 @@ impl Gateway {
     }
 
     pub(crate) fn with_metrics(bucket: Bucket, settings: Settings, sync: SyncMetrics, metrics: Metrics) -> Self {
-        let info = info(&settings, &Catalog::default());
+        let info = info(&settings, &Catalog::default(), TimeRange::ALL);
         Self {
             name: settings.name.as_str().into(),
             metas: MetaSync::new(bucket.clone(), settings.sync.clone()).with_metrics(sync),
@@ -96,7 +106,8 @@ impl Gateway {
     /// # Errors
     /// When the bucket cannot be listed.
     pub async fn sync(&self, now_ms: i64) -> bucket::Result<()> {
-        let snapshot = self.metas.sync(now_ms, self.settings.range).await?;
+        let range = self.settings.range(now_ms);
+        let snapshot = self.metas.sync(now_ms, range).await?;
         for broken in snapshot.corrupt.iter().chain(&snapshot.failed) {
             tracing::warn!(block = %broken.block, err = %broken.error, "cannot load a block");
             self.metrics.block_load_failures.inc();
@@ -119,7 +130,7 @@ impl Gateway {
         if added > 0 || !gone.is_empty() {
             tracing::info!(blocks = catalog.by_id.len(), added, dropped = gone.len(), "synced blocks");
         }
-        let info = info(&self.settings, &catalog);
+        let info = info(&self.settings, &catalog, range);
         *self.state.write() = State { catalog: Arc::new(catalog), info: Arc::new(info) };
         for id in gone.into_iter().chain(unknown) {
             self.files.forget(id).await;
@@ -135,6 +146,11 @@ impl Gateway {
         metas
     }
 
+    /// The part of `range` that is served.
+    pub(crate) fn served(&self, cx: &Context, range: TimeRange) -> TimeRange {
+        range.intersection(self.settings.range(cx.now_ms()))
+    }
+
     pub(crate) fn catalog(&self) -> Arc<Catalog> {
         Arc::clone(&self.state.read().catalog)
     }
@@ -148,11 +164,11 @@ impl Gateway {
     }
 }
 
-fn info(settings: &Settings, catalog: &Catalog) -> StoreInfo {
+fn info(settings: &Settings, catalog: &Catalog, range: TimeRange) -> StoreInfo {
     StoreInfo {
         name: settings.name.clone(),
         kind: StoreKind::Store,
-        extents: catalog.extents(settings.range),
+        extents: catalog.extents(range),
         supports_sharding: true,
         supports_without_replica_labels: true,
     }
@@ -165,7 +181,7 @@ impl Store for Gateway {
     }
 
     fn series(&self, cx: &Context, request: SeriesRequest) -> BoxStream<'static, Result<Frame>> {
-        let range = request.range.intersection(self.settings.range);
+        let range = self.served(cx, request.range);
         let blocks = self.catalog().select(&request.matchers, range, request.max_resolution_ms);
         self.metrics.blocks_queried.observe(blocks.len() as f64);
         if blocks.is_empty() {

@@ -62,7 +62,7 @@ impl Gateway {
         + Sync
         + 'static,
     ) -> Result<Names> {
-        let range = request.range;
+        let range = self.served(cx, request.range);
         let blocks = self.catalog().overlapping(&request.matchers, range);
         let answers = stream::iter(blocks).map(|(block, matchers)| {
             let read = read.clone();

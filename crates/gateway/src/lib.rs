@@ -7,6 +7,8 @@
 //! fetched once, and chunks by range in one round for each batch; a block that cannot be read is named as
 //! missing and stops no other.
 
+mod args;
+mod attach;
 mod block;
 mod catalog;
 mod cursor;
@@ -17,4 +19,6 @@ mod metrics;
 mod order;
 mod series;
 
+pub use args::{Args, INERT};
+pub use attach::attach;
 pub use gateway::{Gateway, Settings};

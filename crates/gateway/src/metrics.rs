@@ -39,7 +39,11 @@ impl Metrics {
         registry.register(name("blocks_loaded"), "Blocks that are served", self.blocks_loaded.clone());
         let last = "Unix time of the last sync that found a new block";
         registry.register(name("blocks_last_loaded_timestamp_seconds"), last, self.last_loaded.clone());
-        registry.register(name("series_blocks_queried"), "Blocks that a series request read", self.blocks_queried.clone());
+        registry.register(
+            name("series_blocks_queried"),
+            "Blocks that a series request read",
+            self.blocks_queried.clone(),
+        );
     }
 
     pub(crate) fn synced(&self, added: usize, dropped: usize, loaded: usize, now_ms: i64) {

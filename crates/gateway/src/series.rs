@@ -291,8 +291,9 @@ fn assemble<'a>(
                 batch.chunks.push(meta(Aggregate::Raw, chunk.encoding, chunk.payload_offset, chunk.payload.len()));
                 continue;
             }
-            let parts = Aggregates::split(chunk.payload)
-                .map_err(|e| e.within(&segment_name((located.chunk_ref >> 32) as u32), located.chunk_ref & 0xffff_ffff))?;
+            let parts = Aggregates::split(chunk.payload).map_err(|e| {
+                e.within(&segment_name((located.chunk_ref >> 32) as u32), located.chunk_ref & 0xffff_ffff)
+            })?;
             for (aggregate, encoding, payload) in parts.iter().filter(|(a, ..)| ask.request.aggregates.contains(a)) {
                 // A part of the chunk's payload.
                 let within = payload.as_ptr().addr() - chunk.payload.as_ptr().addr();

@@ -98,7 +98,9 @@ async fn series(gateway: &Gateway, request: SeriesRequest) -> Value {
                 let name = name_of(chunk.aggregate);
                 match chunks.last_mut() {
                     Some(last)
-                        if last["min_time"] == min && last["max_time"] == max && last["aggregates"].get(name).is_none() =>
+                        if last["min_time"] == min
+                            && last["max_time"] == max
+                            && last["aggregates"].get(name).is_none() =>
                     {
                         last["aggregates"][name] = held;
                     }
@@ -195,11 +197,8 @@ async fn replay(archive: &str, record: &str) {
     let (Some(dir), Some(rows)) = (golden::bucket(archive), golden::lines(record)) else { return };
     let copies = tempfile::tempdir().unwrap();
     let remote = || Bucket::filesystem(&dir).unwrap().without_shortcuts();
-    let buckets = [
-        (Bucket::filesystem(&dir).unwrap(), None),
-        (remote(), Some(copies.path().to_owned())),
-        (remote(), None),
-    ];
+    let buckets =
+        [(Bucket::filesystem(&dir).unwrap(), None), (remote(), Some(copies.path().to_owned())), (remote(), None)];
     for (bucket, data_dir) in buckets {
         let gateway = Gateway::new(bucket, Settings { data_dir, ..Settings::default() });
         gateway.sync(NOW_MS).await.unwrap();

@@ -1,0 +1,74 @@
+use std::collections::BTreeSet;
+
+use block::{BlockMeta, BlockWriter, Encoding, NewChunk, SeriesEntry, Ulid};
+
+use super::*;
+
+fn index(series: &BTreeSet<Labels>) -> (tempfile::TempDir, IndexReader) {
+    let dir = tempfile::tempdir().unwrap();
+    let symbols: BTreeSet<&str> = series.iter().flat_map(|l| l.iter().flat_map(|(n, v)| [n, v])).collect();
+    let mut writer = BlockWriter::create(dir.path(), symbols).unwrap();
+    let chunk = NewChunk { min_time: 0, max_time: 1, encoding: Encoding::Xor, payload: &[0, 1, 0] };
+    for labels in series {
+        writer.add_series(labels, &[chunk]).unwrap();
+    }
+    writer.finish(BlockMeta::new(Ulid::from_parts(0, 0), 0, 1)).unwrap();
+    let index = IndexReader::open(&dir.path().join("index")).unwrap();
+    (dir, index)
+}
+
+/// All label sets over three names and two values: every pair of prefix and extension.
+fn all_sets() -> BTreeSet<Labels> {
+    let names = ["b", "d", "f", "h"];
+    let mut sets = BTreeSet::new();
+    for code in 1..3_usize.pow(4) {
+        let pair = |(i, name): (usize, &&'static str)| (*name, ["", "1", "2"][code / 3_usize.pow(i as u32) % 3]);
+        sets.insert(Labels::from_pairs(names.iter().enumerate().map(pair)));
+    }
+    sets
+}
+
+#[test]
+fn series_come_out_in_the_order_of_their_final_labels() {
+    let sets = all_sets();
+    let (_dir, index) = index(&sets);
+    for external in [&["a"][..], &["c"], &["e"], &["i"], &["c", "e"], &["a", "g"], &["c", "i"], &[]] {
+        let external = Labels::from_pairs(external.iter().map(|n| (*n, "x")));
+        let mut finals = Finals::new(&index, &external, &[]).unwrap();
+        assert!(finals.keeps_order());
+        let (mut held, mut out, mut most) = (HeldBack::default(), Vec::new(), 0);
+        for reference in index.all_postings().unwrap().iter() {
+            let mut entry = SeriesEntry::default();
+            index.series(reference, &mut entry).unwrap();
+            let row = Row { labels: entry.labels, chunks: Vec::new() };
+            while let Some(before) = held.pop_before(&index, &mut finals, &row).unwrap() {
+                out.push(before);
+            }
+            out.extend(held.hold(&index, &mut finals, row).unwrap());
+            most = most.max(held.stack.len());
+        }
+        while let Some(row) = held.pop() {
+            out.push(row);
+        }
+        let out: Vec<Labels> = out.iter().map(|row| finals.labels(&index, &row.labels).unwrap()).collect();
+        assert_eq!(out.len(), sets.len());
+        assert!(out.is_sorted_by(|a, b| a < b), "with {external}");
+        assert!(most <= 4, "no more than one for each label is held back");
+    }
+}
+
+#[test]
+fn labels_of_the_series_itself_break_the_order() {
+    let (_dir, index) = index(&all_sets());
+    let external = Labels::from_pairs([("d", "x"), ("z", "y")]);
+    let mut finals = Finals::new(&index, &external, &["f".to_owned(), "z".to_owned()]).unwrap();
+    assert!(!finals.keeps_order());
+    let mut entry = SeriesEntry::default();
+    let last = index.all_postings().unwrap().to_vec().pop().unwrap();
+    index.series(last, &mut entry).unwrap();
+    let found = finals.labels(&index, &entry.labels).unwrap();
+    let own: Vec<_> = entry.labels.iter().map(|&(n, v)| (index.symbol(n).unwrap(), index.symbol(v).unwrap())).collect();
+    let mut expected = Labels::from_pairs(own);
+    expected = Labels::from_pairs(expected.iter().filter(|(n, _)| *n != "f").chain([("d", "x")]));
+    assert_eq!(found, expected);
+}
