@@ -1,0 +1,90 @@
+//! Batches of series to messages.
+
+use block::{Aggregate, Encoding};
+use bytes::Bytes;
+use proto::thanos as wire;
+use proto::thanos::series_response::Result as Kind;
+use store::{ChunkMeta, SeriesBatch};
+use xxhash_rust::xxh64::xxh64;
+
+/// A message is closed when its chunks have so many bytes, however few series that are.
+const MESSAGE_BYTES: usize = 4 << 20;
+
+/// The messages for a batch, with up to `per_message` series each; 1 gives single series, which is what peers
+/// understand that know nothing of batches.
+pub(crate) fn messages(batch: &SeriesBatch, per_message: usize) -> Result<Vec<wire::SeriesResponse>, store::Error> {
+    let mut out = Vec::with_capacity(batch.len().div_ceil(per_message.max(1)));
+    let (mut pending, mut bytes) = (Vec::new(), 0);
+    for i in 0..batch.len() {
+        let series = series(batch, i)?;
+        if per_message <= 1 {
+            out.push(wire::SeriesResponse { result: Some(Kind::Series(series)) });
+            continue;
+        }
+        bytes += batch.chunks_of(i).iter().map(|c| c.len as usize).sum::<usize>();
+        pending.push(series);
+        if pending.len() == per_message || bytes >= MESSAGE_BYTES {
+            out.push(batch_message(std::mem::take(&mut pending)));
+            bytes = 0;
+        }
+    }
+    if !pending.is_empty() {
+        out.push(batch_message(pending));
+    }
+    Ok(out)
+}
+
+fn batch_message(series: Vec<wire::Series>) -> wire::SeriesResponse {
+    wire::SeriesResponse { result: Some(Kind::Batch(wire::SeriesBatch { series })) }
+}
+
+fn series(batch: &SeriesBatch, i: usize) -> Result<wire::Series, store::Error> {
+    let label = |(name, value): (&str, &str)| wire::Label {
+        name: Bytes::copy_from_slice(name.as_bytes()),
+        value: Bytes::copy_from_slice(value.as_bytes()),
+    };
+    let mut chunks: Vec<wire::AggrChunk> = Vec::new();
+    let mut last: Option<&ChunkMeta> = None;
+    for meta in batch.chunks_of(i) {
+        let chunk = chunk(batch, meta)?;
+        // The aggregates of one downsampled chunk travel together.
+        let joins = meta.aggregate != Aggregate::Raw
+            && last.is_some_and(|l| {
+                l.aggregate < meta.aggregate
+                    && l.aggregate != Aggregate::Raw
+                    && (l.min_time, l.max_time, l.resolution_ms) == (meta.min_time, meta.max_time, meta.resolution_ms)
+            });
+        if !joins {
+            let (min_time, max_time) = (meta.min_time, meta.max_time);
+            chunks.push(wire::AggrChunk { min_time, max_time, ..wire::AggrChunk::default() });
+        }
+        last = Some(meta);
+        if let Some(into) = chunks.last_mut() {
+            *slot(into, meta.aggregate) = Some(chunk);
+        }
+    }
+    Ok(wire::Series { labels: batch.labels_of(i).iter().map(label).collect(), chunks })
+}
+
+fn slot(chunk: &mut wire::AggrChunk, aggregate: Aggregate) -> &mut Option<wire::Chunk> {
+    match aggregate {
+        Aggregate::Raw => &mut chunk.raw,
+        Aggregate::Count => &mut chunk.count,
+        Aggregate::Sum => &mut chunk.sum,
+        Aggregate::Min => &mut chunk.min,
+        Aggregate::Max => &mut chunk.max,
+        Aggregate::Counter => &mut chunk.counter,
+    }
+}
+
+fn chunk(batch: &SeriesBatch, meta: &ChunkMeta) -> Result<wire::Chunk, store::Error> {
+    if meta.encoding == Encoding::Aggregates {
+        let text = "a store gave an aggregate chunk that is not split";
+        return Err(store::Error::Unavailable(text.to_owned()));
+    }
+    let start = meta.offset as usize;
+    let data = batch.buffers[meta.buffer as usize].slice(start..start + meta.len as usize);
+    let hash = xxh64(&data, 0);
+    // Prometheus' encoding byte less one, also for encodings that Thanos does not name yet.
+    Ok(wire::Chunk { r#type: i32::from(meta.encoding.to_byte()) - 1, data, hash })
+}
