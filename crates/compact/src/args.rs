@@ -65,10 +65,10 @@ pub struct Args {
     /// Leave out blocks that begin after this (RFC 3339, or relative: -2w)
     #[arg(long = "max-time", default_value = "9999-12-31T23:59:59Z", value_name = "TIME", allow_hyphen_values = true)]
     pub max_time: TimeOrDuration,
-    /// Merging replicas offline is not available yet: any value but none is refused
-    #[arg(long = "deduplication.replica-label", value_name = "LABEL", hide = true)]
+    /// Merge blocks that differ only in this external label, one sample per time (repeatable, or a list with commas)
+    #[arg(long = "deduplication.replica-label", value_delimiter = ',', value_name = "LABEL")]
     pub replica_labels: Vec<String>,
-    /// Merging replicas offline is not available yet
+    /// How replicas are merged: empty keeps all their samples; penalty is not available yet
     #[arg(long = "deduplication.func", default_value = "", value_name = "NAME", hide = true)]
     pub deduplication_func: String,
 }
@@ -124,6 +124,8 @@ pub struct Settings {
     pub index_bytes_max: u64,
     pub min_time: TimeOrDuration,
     pub max_time: TimeOrDuration,
+    /// External labels in which replicas differ: taken off, so that replicas are merged.
+    pub replica_labels: Vec<String>,
 }
 
 impl Settings {
@@ -142,6 +144,7 @@ impl Settings {
             index_bytes_max: 64 << 30,
             min_time: TimeOrDuration::Time(i64::MIN),
             max_time: TimeOrDuration::Time(i64::MAX),
+            replica_labels: Vec::new(),
         }
     }
 
@@ -180,6 +183,7 @@ impl Args {
             index_bytes_max: self.block_max_index_size.0,
             min_time: self.min_time,
             max_time: self.max_time,
+            replica_labels: self.replica_labels.iter().filter(|l| !l.is_empty()).cloned().collect(),
         })
     }
 }

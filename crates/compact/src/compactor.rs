@@ -76,7 +76,7 @@ impl Compactor {
             // Marked blocks count for as long as readers may still use them, give or take.
             ignore_deletion_marks_after: Some(settings.delete_delay / 2),
             deduplicate: true,
-            replica_labels: Vec::new(),
+            replica_labels: settings.replica_labels.clone(),
         };
         let sync = MetaSync::new(bucket, options);
         Self { settings, sync, metrics: CompactMetrics::default(), clock: daemon::now_ms }

@@ -86,17 +86,30 @@ fn recorded_series(line: &Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fleet_plain() {
+    let same = ["level", "sources", "labels", "stats", "index_sha256", "chunks_sha256"];
+    check("plain", &[], &same).await;
+}
+
+/// Replicas merged, all their samples kept: chunks overlap, are decoded and encoded anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn fleet_one_to_one() {
+    check("onetoone", &["replica"], &["level", "sources", "labels", "stats"]).await;
+}
+
+async fn check(name: &str, replica_labels: &[&str], same: &[&str]) {
     let (Some(source), Some(blocks), Some(lines)) = (
         golden::bucket("fleet/bucket"),
-        golden::lines("fleet/compacted_plain_blocks.jsonl"),
-        golden::lines("fleet/compacted_plain.jsonl.zst"),
+        golden::lines(&format!("fleet/compacted_{name}_blocks.jsonl")),
+        golden::lines(&format!("fleet/compacted_{name}.jsonl.zst")),
     ) else {
         return;
     };
     let dir = tempfile::tempdir().expect("temp dir");
     let root = dir.path().join("bucket");
     copy_dir(&source, &root);
-    let compactor = Compactor::new(settings(dir.path()), Bucket::filesystem(&root).expect("open"));
+    let mut settings = settings(dir.path());
+    settings.replica_labels = replica_labels.iter().map(|l| (*l).to_owned()).collect();
+    let compactor = Compactor::new(settings, Bucket::filesystem(&root).expect("open"));
     let report = compactor.run_once().await.expect("a cycle");
     assert!(report.failures.is_empty(), "{:?}", report.failures);
     assert_eq!((report.marked, report.deleted), (report.deleted, report.marked), "all inputs are gone");
@@ -121,8 +134,8 @@ async fn fleet_plain() {
         let at = place(&block["labels"], &block["minTime"], &block["maxTime"]);
         let (id, reader) = ours.get(&at).unwrap_or_else(|| panic!("no block {at}"));
         let described = describe(&root.join(id.to_string()), reader);
-        for key in ["level", "sources", "labels", "stats", "index_sha256", "chunks_sha256"] {
-            assert_eq!(described[key], block[key], "{key} of {at}");
+        for key in same {
+            assert_eq!(described[key], block[*key], "{key} of {at}");
         }
         let expected = &recorded[block["block"].as_str().expect("id")];
         let series = series(reader);

@@ -1,0 +1,7 @@
+//! What compaction does to a bucket, whatever goes wrong.
+
+mod bed;
+mod cleaning;
+mod crash;
+mod faults;
+mod vertical;
