@@ -3,6 +3,7 @@
 mod at;
 mod messages;
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use engine::testing::Memory;
@@ -31,6 +32,24 @@ pub struct Report {
     /// How many `eval` commands gave what they expect, in all their variants.
     pub passed: usize,
     pub failures: Vec<Failure>,
+}
+
+impl Report {
+    /// Whether every `eval` gave what it expects.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        self.failures.is_empty()
+    }
+}
+
+/// The failures, a line each, and the sum: `N passed, M failed`.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for failure in &self.failures {
+            writeln!(f, "line {}: {}", failure.line, failure.message)?;
+        }
+        write!(f, "{} passed, {} failed", self.passed, self.failures.len())
+    }
 }
 
 /// Runs scripts. All parser options are on, names are dropped late, subqueries step by a minute: as in

@@ -1,32 +1,47 @@
-//! Prometheus' own scripts.
-
-use std::io::Write as _;
+//! Prometheus' own scripts. What cannot pass yet is counted here, file by file, so that it only gets less.
 
 use promqltest::Tester;
 
+/// How many `eval` commands of a script may fail, and why.
+const MISSING: &[(&str, usize, &str)] = &[
+    ("aggregators.test", 35, HISTOGRAMS),
+    ("extended_vectors.test", 49, HISTOGRAMS),
+    ("functions.test", 106, HISTOGRAMS),
+    ("histograms.test", 89, HISTOGRAMS),
+    ("info.test", 52, "info() is not there yet"),
+    ("limit.test", 33, HISTOGRAMS),
+    ("native_histograms.test", 519, HISTOGRAMS),
+    ("operators.test", 72, HISTOGRAMS),
+    ("range_queries.test", 1, HISTOGRAMS),
+    ("start_timestamps.test", 24, "start timestamps are not there yet"),
+    ("subquery.test", 2, HISTOGRAMS),
+];
+const HISTOGRAMS: &str = "native histograms are not evaluated yet";
+
 #[test]
-fn prometheus_scripts() {
+fn prometheus_scripts_pass() {
     let Some(shared) = golden::shared() else { return };
-    let mut files: Vec<_> = std::fs::read_dir(shared.join("promqltest"))
+    let folder = shared.join("promqltest");
+    let mut names: Vec<String> = std::fs::read_dir(&folder)
         .expect("the scripts")
-        .filter_map(|entry| entry.ok().map(|e| e.path()))
-        .filter(|path| path.extension().is_some_and(|e| e == "test"))
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.ends_with(".test"))
         .collect();
-    files.sort();
-    let mut out = std::io::stderr();
-    let only = std::env::var("SCRIPT").ok();
-    for path in files {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if only.as_ref().is_some_and(|o| !name.contains(o.as_str())) {
-            continue;
-        }
-        let text = std::fs::read_to_string(&path).expect("a script");
+    names.sort();
+    assert_eq!(names.len(), 21);
+    let mut wrong = Vec::new();
+    for name in names {
+        let text = std::fs::read_to_string(folder.join(&name)).expect("a script");
         let report = Tester::default().run(&text);
-        let _written = writeln!(out, "{name}: {} passed, {} failed", report.passed, report.failures.len());
-        if std::env::var("SHOW").is_ok() {
-            for failure in &report.failures {
-                let _written = writeln!(out, "  {name}:{}: {}", failure.line, failure.message);
-            }
+        let allowed = MISSING.iter().find(|(n, ..)| *n == name).map_or(0, |(_, failures, _)| *failures);
+        assert_eq!(report.passed + report.failures.len(), evals(&text), "{name} runs every eval");
+        if report.failures.len() > allowed {
+            wrong.push(format!("{name}: {} fail, not {allowed}\n{report}", report.failures.len()));
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+fn evals(text: &str) -> usize {
+    text.lines().filter(|line| line.trim_start().to_ascii_lowercase().starts_with("eval")).count()
 }

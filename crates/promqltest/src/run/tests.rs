@@ -81,4 +81,6 @@ fn one_changed_expectation_fails() {
     check("eval instant at 2m m[1m]\n  expect range vector from 2m to 2m step 1m\n  m{a=\"1\"} 3", "got 2");
     check("eval instant at 2m sum(\n  {} 1", "parse error");
     check("evil instant", "invalid command");
+    let report = run("evil instant");
+    assert_eq!(report.to_string(), "line 1: invalid command \"evil instant\"\n0 passed, 1 failed");
 }
