@@ -1,5 +1,6 @@
 //! Binary operators: precedence and modifiers.
 
+use super::expr::starts_expression;
 use super::{Frame, Parser};
 use crate::ast::{Binary, BinaryOp, Cardinality, Fill, UnaryOp, VectorMatching};
 use crate::error::ParseError;
@@ -67,7 +68,10 @@ impl Parser<'_> {
             if matches!(group, Tok::GroupLeft | Tok::GroupRight) {
                 self.next()?;
                 matching.card = if group == Tok::GroupLeft { Cardinality::ManyToOne } else { Cardinality::OneToMany };
-                if self.peek()?.tok == Tok::LeftParen {
+                // Labels may be left out where an operand or `fill` comes next. A parenthesis is theirs.
+                let next = self.peek()?.tok;
+                let is_fill = matches!(next, Tok::Fill | Tok::FillLeft | Tok::FillRight);
+                if next == Tok::LeftParen || !(is_fill || starts_expression(next)) {
                     matching.include = self.labels()?.0;
                 }
             }

@@ -172,7 +172,7 @@ fn seconds(ms: i64) -> f64 {
     (ms / 1000) as f64 + ((ms % 1000) * 1_000_000) as f64 / 1e9
 }
 
-fn starts_expression(tok: Tok) -> bool {
+pub(super) fn starts_expression(tok: Tok) -> bool {
     tok.is_metric_name()
         || matches!(tok, Tok::Add | Tok::Sub | Tok::LeftParen | Tok::LeftBrace)
         || matches!(tok, Tok::Number | Tok::Duration | Tok::String)

@@ -102,6 +102,7 @@ fn errors_name_the_innermost_place() {
     let check = |input: &str, expected: &str| assert_eq!(error(input), expected, "{input}");
     check("sum(foo bar)", "1:9: parse error: unexpected identifier \"bar\" in aggregation");
     check("sum(abs(foo bar))", "1:13: parse error: unexpected identifier \"bar\" in aggregation");
+    check("a + on (b) group_left ^ c", "1:23: parse error: unexpected <op:^> in grouping opts, expected \"(\"");
     check("abs(sum(foo) bar)", "1:14: parse error: unexpected identifier \"bar\"");
     check("sum by (a) foo", "1:12: parse error: unexpected identifier \"foo\" in aggregation");
     check(
