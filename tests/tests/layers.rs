@@ -20,7 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("select", &["block", "engine", "model", "request", "store"]),
     ("bucket", &["block", "model"]),
     ("discovery", &[]),
-    ("rpc", &["block", "model", "proto", "request", "store"]),
+    ("rpc", &["block", "daemon", "model", "proto", "request", "store"]),
     ("daemon", &["model", "request"]),
     // L4: services, never on each other
     ("gateway", &["block", "bucket", "daemon", "model", "request", "rpc", "store"]),

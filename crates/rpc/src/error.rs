@@ -10,6 +10,9 @@ pub enum Error {
     /// The address is not one. Correct it.
     #[error("invalid address {0:?}")]
     Address(String),
+    /// The address cannot be listened on; the text says why. Correct it, or free it.
+    #[error("{0}")]
+    Listen(String),
     /// Certificates or keys do not fit, or the transport failed.
     #[error("gRPC transport: {}", causes(.0))]
     Transport(#[from] tonic::transport::Error),

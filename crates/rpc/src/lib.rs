@@ -12,10 +12,12 @@ pub mod missing;
 mod request;
 mod response;
 mod server;
+mod spawn;
 
 pub use client::{ClientTls, RemoteSettings, RemoteStatus, RemoteStore};
 pub use error::Error;
 pub use server::{Contexts, ServerSettings, ServerTls, serve};
+pub use spawn::spawn;
 
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ mod attach;
 mod client;
 mod head;
 mod reloader;
+mod run;
 mod shipper;
 
 pub use args::{Args, INERT};
@@ -18,4 +19,5 @@ pub use attach::{AttachSettings, attach};
 pub use client::{HttpConfig, PrometheusClient};
 pub use head::{HeadState, PrometheusStore};
 pub use reloader::{Reloader, ReloaderSettings};
+pub use run::run;
 pub use shipper::{Shipped, Shipper, ShipperMetrics, ShipperSettings};
