@@ -20,29 +20,43 @@ const FIRST_PAUSE: Duration = Duration::from_secs(10);
 /// # Errors
 /// When the bucket cannot be listed, after some tries where that may help.
 pub async fn attach(shell: &Shell, bucket: Bucket, settings: Settings, interval: Duration) -> Result<Arc<Gateway>> {
+    let gateway = create(shell, bucket, settings);
+    start(shell, &gateway, interval).await?;
+    Ok(gateway)
+}
+
+/// A gateway that knows no blocks yet, its metrics among the shell's.
+pub(crate) fn create(shell: &Shell, bucket: Bucket, settings: Settings) -> Arc<Gateway> {
     let metrics = Metrics::default();
     let sync = shell.metrics().register(|r| {
         metrics.register(r);
         SyncMetrics::register(r)
     });
-    let name = bucket.name().to_owned();
-    let gateway = Arc::new(Gateway::with_metrics(bucket, settings, sync, metrics));
+    Arc::new(Gateway::with_metrics(bucket, settings, sync, metrics))
+}
+
+/// Looks at the bucket for the first time and leaves the next looks to a worker.
+pub(crate) async fn start(shell: &Shell, gateway: &Arc<Gateway>, interval: Duration) -> Result<()> {
     for left in (0..FIRST_TRIES).rev() {
         match gateway.sync(now_ms()).await {
             Ok(()) => break,
             Err(e) if left > 0 && e.is_transient() => {
-                tracing::warn!(bucket = name, err = %e, "the first look at the bucket failed, trying again");
+                tracing::warn!(err = %e, "the first look at the bucket failed, trying again");
                 tokio::time::sleep(FIRST_PAUSE).await;
             }
-            Err(e) => return Err(e).context(format!("look at the bucket {name}")),
+            Err(e) => return Err(e).context("look at the bucket"),
         }
     }
     shell.probe().set_ready(true);
-    worker::spawn(shell, interval, Sync(Arc::clone(&gateway)));
-    Ok(gateway)
+    worker::spawn(shell, interval, Sync { gateway: Arc::clone(gateway), first: true });
+    Ok(())
 }
 
-struct Sync(Arc<Gateway>);
+struct Sync {
+    gateway: Arc<Gateway>,
+    /// The first turn comes at once, when the bucket has just been looked at.
+    first: bool,
+}
 
 impl Worker for Sync {
     fn name(&self) -> &str {
@@ -50,6 +64,9 @@ impl Worker for Sync {
     }
 
     async fn work(&mut self) -> Result<()> {
-        Ok(self.0.sync(now_ms()).await?)
+        if std::mem::take(&mut self.first) {
+            return Ok(());
+        }
+        Ok(self.gateway.sync(now_ms()).await?)
     }
 }

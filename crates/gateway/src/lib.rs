@@ -13,12 +13,15 @@ mod block;
 mod catalog;
 mod cursor;
 mod files;
+mod gate;
 mod gateway;
 mod labels;
 mod metrics;
 mod order;
+mod run;
 mod series;
 
 pub use args::{Args, INERT};
 pub use attach::attach;
 pub use gateway::{Gateway, Settings};
+pub use run::run;

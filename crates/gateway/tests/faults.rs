@@ -1,0 +1,161 @@
+//! Damaged and missing objects, and how many requests an answer takes.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bucket::{Bucket, Faults, Operation, Recorder};
+use futures::StreamExt;
+use gateway::{Gateway, Settings};
+use model::{Matcher, TimeRange};
+use request::{Context, Missing};
+use store::{Error, Frame, LabelsRequest, PartialResponse, SeriesRequest, Store};
+
+const NOW_MS: i64 = 1_800_000_000_000;
+
+/// A copy of some of the fleet's blocks that may be damaged.
+fn some_blocks(count: usize) -> Option<tempfile::TempDir> {
+    let bucket = golden::bucket("fleet/bucket")?;
+    let copy = tempfile::tempdir().unwrap();
+    let mut blocks: Vec<_> = std::fs::read_dir(bucket).unwrap().map(|e| e.unwrap().path()).collect();
+    blocks.sort();
+    for block in blocks.iter().take(count) {
+        let to = copy.path().join(block.file_name().unwrap());
+        std::fs::create_dir_all(to.join("chunks")).unwrap();
+        for file in ["meta.json", "index", "chunks/000001"] {
+            std::fs::write(to.join(file), std::fs::read(block.join(file)).unwrap()).unwrap();
+        }
+    }
+    Some(copy)
+}
+
+fn first_block(dir: &Path) -> std::path::PathBuf {
+    std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()).min().unwrap()
+}
+
+async fn open(bucket: Bucket) -> Arc<Gateway> {
+    let gateway = Gateway::new(bucket, Settings::default());
+    gateway.sync(NOW_MS).await.unwrap();
+    Arc::new(gateway)
+}
+
+async fn ask(gateway: &Gateway, partial: PartialResponse) -> Result<(usize, Vec<Missing>), Error> {
+    let request = SeriesRequest {
+        partial_response: partial,
+        ..SeriesRequest::new(TimeRange::ALL, vec![Matcher::equal("__name__", "http_requests_total")])
+    };
+    let mut stream = gateway.series(&Context::inline(NOW_MS), request);
+    let (mut chunks, mut missing) = (0, Vec::new());
+    while let Some(frame) = stream.next().await {
+        match frame? {
+            Frame::Batch(batch) => chunks += batch.chunks.len(),
+            Frame::Missing(one) => missing.push(one),
+            Frame::Stats(_) => {}
+        }
+    }
+    Ok((chunks, missing))
+}
+
+/// Damages a file of the first block and expects that block, and no other, to be missing.
+async fn check(damage: impl Fn(&Path), cause: &str) {
+    for shortcuts in [true, false] {
+        let Some(dir) = some_blocks(4) else { return };
+        let bucket = || {
+            let bucket = Bucket::filesystem(dir.path()).unwrap();
+            if shortcuts { bucket } else { bucket.without_shortcuts() }
+        };
+        let (whole, _) = ask(&*open(bucket()).await, PartialResponse::Abort).await.unwrap();
+        let gateway = open(bucket()).await;
+        let block = first_block(dir.path());
+        damage(&block);
+        let (chunks, missing) = ask(&gateway, PartialResponse::Warn).await.unwrap();
+        assert!(0 < chunks && chunks < whole, "{chunks} of {whole} chunks");
+        assert_eq!(missing.len(), 1);
+        assert_eq!(
+            missing[0].labels,
+            [("cluster".to_owned(), "eu".to_owned()), ("replica".to_owned(), "a".to_owned())]
+        );
+        assert!(missing[0].min_time < missing[0].max_time);
+        let id = block.file_name().unwrap().to_str().unwrap();
+        let text = &missing[0].cause;
+        assert!(text.contains(id) && text.contains(cause), "{text}");
+        let error = ask(&gateway, PartialResponse::Abort).await.unwrap_err();
+        assert!(matches!(error, Error::Corrupt(_) | Error::Unavailable(_)), "{error}");
+        assert!(error.to_string().contains(id), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_truncated_index_is_named() {
+    check(
+        |block| {
+            let index = std::fs::read(block.join("index")).unwrap();
+            std::fs::write(block.join("index"), &index[..index.len() / 2]).unwrap();
+        },
+        "index: corrupt at offset",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_flipped_byte_of_a_chunk_is_named() {
+    check(
+        |block| {
+            let mut chunks = std::fs::read(block.join("chunks/000001")).unwrap();
+            for at in (1000..chunks.len()).step_by(200) {
+                chunks[at] ^= 1;
+            }
+            std::fs::write(block.join("chunks/000001"), chunks).unwrap();
+        },
+        "chunks/000001: corrupt at offset",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_block_that_went_away_is_named() {
+    check(|block| std::fs::remove_dir_all(block).unwrap(), "").await;
+}
+
+#[tokio::test]
+async fn labels_of_a_damaged_block_are_missing() {
+    let Some(dir) = some_blocks(3) else { return };
+    let gateway = open(Bucket::filesystem(dir.path()).unwrap()).await;
+    let block = first_block(dir.path());
+    std::fs::write(block.join("index"), b"short").unwrap();
+    let mut request = LabelsRequest {
+        label: "job".to_owned(),
+        range: TimeRange::ALL,
+        matchers: Vec::new(),
+        without_replica_labels: Vec::new(),
+        limit: 0,
+        partial_response: PartialResponse::Warn,
+    };
+    let cx = Context::inline(NOW_MS);
+    let names = gateway.label_values(&cx, request.clone()).await.unwrap();
+    assert_eq!((names.names.len(), names.missing.len()), (3, 1));
+    request.partial_response = PartialResponse::Abort;
+    assert!(gateway.label_names(&cx, request).await.is_err());
+}
+
+#[tokio::test]
+async fn a_cold_answer_reads_each_index_once_and_a_warm_one_only_chunks() {
+    let Some(dir) = some_blocks(24) else { return };
+    let faults = Faults::default();
+    let recorded = faults.clone();
+    let bucket = Bucket::filesystem(dir.path()).unwrap().without_shortcuts();
+    let gateway = open(bucket.decorated(move |store| Recorder::new(store, recorded))).await;
+    drop(faults.take());
+    let gets = |what: &str| {
+        let all = faults.take();
+        let all: Vec<_> = all.into_iter().filter(|(operation, _)| *operation != Operation::List).collect();
+        assert!(all.iter().all(|(operation, _)| *operation == Operation::Get), "{what}: {all:?}");
+        all.iter().filter(|(_, name)| name.contains("index")).count() * 1000 + all.len()
+    };
+    ask(&gateway, PartialResponse::Abort).await.unwrap();
+    assert_eq!(gets("cold"), 24 * 1000 + 48, "an index and one range of chunks for each block");
+    ask(&gateway, PartialResponse::Abort).await.unwrap();
+    assert_eq!(gets("warm"), 24, "one range of chunks for each block");
+    gateway.sync(NOW_MS).await.unwrap();
+    let sync = faults.take();
+    assert!(sync.len() <= 2 && sync.iter().all(|(operation, _)| *operation == Operation::List), "idle: {sync:?}");
+}
