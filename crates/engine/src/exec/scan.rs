@@ -5,7 +5,8 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use block::Columns;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
 use model::{METRIC_NAME, Series};
 use promql::Span;
 use request::Context;
@@ -107,7 +108,7 @@ impl Run<'_> {
         });
         let size = morsel_size(&shape);
         let batches = self.source.select(self.cx, selection(scan));
-        let morsels = batches.map_ok(move |batch| {
+        let morsels = batches.map_ok(move |batch: Box<dyn Encoded>| {
             let batch: Arc<dyn Encoded> = Arc::from(batch);
             let len = batch.len();
             stream::iter(
@@ -116,7 +117,7 @@ impl Run<'_> {
                     .map(move |from| Ok::<_, Error>((Arc::clone(&batch), from..(from + size).min(len)))),
             )
         });
-        let jobs = morsels.try_flatten().map(|morsel| {
+        let jobs = morsels.try_flatten().map(move |morsel| {
             let work = Arc::clone(&work);
             async move {
                 let (batch, range) = morsel?;
@@ -124,8 +125,10 @@ impl Run<'_> {
                 cx.run(move || work.run(&*batch, range)).await?
             }
         });
-        // More in flight than threads, so that none waits for the one whose turn it is.
-        let mut jobs = std::pin::pin!(jobs.buffered(self.cx.pool().threads() * 2 + 1));
+        // More in flight than threads, so that none waits for the one whose turn it is. Boxed, or the
+        // compiler does not see that the whole may move between threads.
+        let mut jobs: BoxStream<'static, Result<Morsel, Error>> =
+            jobs.buffered(self.cx.pool().threads() * 2 + 1).boxed();
         while let Some(mut morsel) = jobs.try_next().await? {
             if !morsel.notes.is_empty() {
                 self.notes.merge(std::mem::take(&mut morsel.notes));
