@@ -1,0 +1,165 @@
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use api::{ApiError, ErrorType};
+use axum::Router;
+use daemon::Shell;
+use model::Matcher;
+use request::Context;
+use store::Store;
+
+use crate::gate::Gate;
+use crate::params::{Evaluation, Lookup, Options};
+use crate::respond::{self, Answer, interrupted};
+use crate::settings::Settings;
+use crate::{evaluate, lookup, routes};
+
+/// What a querier asks: all of it, or the part behind some addresses.
+pub trait Upstreams: fmt::Debug + Send + Sync {
+    /// A store over all of them.
+    fn store(&self) -> Arc<dyn Store>;
+
+    /// A store over those whose address matches one of `sets` (matchers on other labels than
+    /// `__address__` hold always).
+    fn restricted(&self, sets: &[Vec<Matcher>]) -> Arc<dyn Store>;
+
+    /// Each with its kind, for `stores`.
+    fn statuses(&self) -> Vec<(&'static str, api::StoreStatus)>;
+}
+
+/// Answers Prometheus' HTTP API over any store. Clones are the same querier.
+#[derive(Clone, Debug)]
+pub struct Querier(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    shell: Shell,
+    upstreams: Arc<dyn Upstreams>,
+    settings: Settings,
+    gate: Gate,
+    started_ms: i64,
+}
+
+impl Querier {
+    /// A querier over `store` within this process. Registers its metrics with the shell.
+    #[must_use]
+    pub fn new(shell: &Shell, store: Arc<dyn Store>, settings: Settings) -> Self {
+        Self::over(shell, Arc::new(One(store)), settings)
+    }
+
+    /// A querier over endpoints that come and go.
+    #[must_use]
+    pub fn over(shell: &Shell, upstreams: Arc<dyn Upstreams>, settings: Settings) -> Self {
+        let gate = shell.metrics().register(|registry| Gate::new(settings.concurrent_max, registry));
+        let shell = shell.clone();
+        Self(Arc::new(Inner { shell, upstreams, settings, gate, started_ms: daemon::now_ms() }))
+    }
+
+    /// Its routes, to be served as they are: the HTTP API and a page that shows what is there.
+    pub fn router(&self) -> Router {
+        routes::router(self)
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    pub(crate) fn shell(&self) -> &Shell {
+        &self.0.shell
+    }
+
+    pub(crate) fn upstreams(&self) -> &dyn Upstreams {
+        &*self.0.upstreams
+    }
+
+    pub(crate) fn started_ms(&self) -> i64 {
+        self.0.started_ms
+    }
+
+    /// Answers `query` and `query_range`.
+    pub(crate) async fn evaluate(&self, evaluation: Evaluation) -> Answer {
+        let options = evaluation.options.clone();
+        let (value, notes) = self
+            .attend(&options, async |cx| {
+                let turn = self.0.gate.enter().await;
+                let _turn = turn.map_err(|e| ApiError::new(ErrorType::Unavailable, e.to_string()))?;
+                evaluate::evaluate(self.store(&options), &cx, &self.0.settings, &evaluation).await
+            })
+            .await?;
+        respond::pieces(self.0.shell.pool(), &notes, api::query_result(value, notes.clone())).await
+    }
+
+    /// Answers `labels` (no `label`) and `label/…/values`.
+    pub(crate) async fn names(&self, label: Option<&str>, lookup: Lookup) -> Answer {
+        let which = label.map_or(lookup::Which::Names, lookup::Which::ValuesOf);
+        let (names, notes) = self
+            .attend(&lookup.options, async |cx| lookup::names(&*self.store(&lookup.options), &cx, which, &lookup).await)
+            .await?;
+        respond::pieces(self.0.shell.pool(), &notes, api::names(names, notes.clone())).await
+    }
+
+    /// Answers `series`.
+    pub(crate) async fn series(&self, lookup: Lookup) -> Answer {
+        let (sets, notes) = self
+            .attend(&lookup.options, async |cx| lookup::series(&*self.store(&lookup.options), &cx, &lookup).await)
+            .await?;
+        respond::pieces(self.0.shell.pool(), &notes, api::label_sets(sets, notes.clone())).await
+    }
+
+    fn store(&self, options: &Options) -> Arc<dyn Store> {
+        match options.stores.as_slice() {
+            [] => self.0.upstreams.store(),
+            sets => self.0.upstreams.restricted(sets),
+        }
+    }
+
+    /// Runs `work` in a context of its own until its deadline. All that it began stops when the client
+    /// goes away, for then this future is dropped.
+    async fn attend<T, F>(&self, options: &Options, work: impl FnOnce(Context) -> F) -> Result<T, ApiError>
+    where
+        F: Future<Output = Result<T, ApiError>>,
+    {
+        let cx = self.0.shell.request_within(options.timeout, self.0.settings.query_memory_bytes);
+        match self.0.shell.attend(&cx, work(cx.clone())).await {
+            Ok(result) => result,
+            Err(e) => Err(interrupted(e)),
+        }
+    }
+}
+
+/// One store in this process.
+#[derive(Debug)]
+struct One(Arc<dyn Store>);
+
+impl Upstreams for One {
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.0)
+    }
+
+    fn restricted(&self, _: &[Vec<Matcher>]) -> Arc<dyn Store> {
+        Arc::clone(&self.0)
+    }
+
+    fn statuses(&self) -> Vec<(&'static str, api::StoreStatus)> {
+        let info = self.0.info();
+        vec![(info.kind.as_str(), status(&info, daemon::now_ms(), None))]
+    }
+}
+
+/// What `stores` shows of one endpoint.
+pub(crate) fn status(info: &store::StoreInfo, checked_ms: i64, error: Option<String>) -> api::StoreStatus {
+    let range = info.time_range();
+    let sets = info.extents.iter().map(|e| e.labels.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect());
+    let mut label_sets: Vec<std::collections::BTreeMap<_, _>> = sets.collect();
+    label_sets.sort();
+    label_sets.dedup();
+    api::StoreStatus {
+        name: info.name.clone(),
+        last_check: api::format_rfc3339(checked_ms),
+        last_error: error,
+        label_sets,
+        min_time: range.map_or(0, |r| r.min),
+        max_time: range.map_or(0, |r| r.max),
+    }
+}

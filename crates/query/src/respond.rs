@@ -1,0 +1,143 @@
+//! From results to HTTP responses.
+
+use std::sync::Arc;
+
+use api::{ApiError, Coverage, ErrorType, MissingPart, Notes};
+use axum::body::Body;
+use axum::response::Response;
+use futures::channel::oneshot;
+use futures::stream;
+use http::{HeaderValue, StatusCode, header};
+use request::{Context, CpuPool, Interrupted, Missing};
+use serde::Serialize;
+
+/// What a handler gives back.
+pub(crate) type Answer = Result<Response, ApiError>;
+
+/// An answer for data that are small or already a tree.
+pub(crate) fn json(data: &impl Serialize, notes: &Notes) -> Answer {
+    match api::answer(data, notes) {
+        Ok(bytes) => Ok(success(Body::from(bytes), notes)),
+        Err(e) => Err(ApiError::new(ErrorType::Internal, format!("write the answer: {e}"))),
+    }
+}
+
+/// An answer that is written piece by piece on the CPU pool while it is sent.
+pub(crate) async fn pieces(
+    pool: &Arc<dyn CpuPool>,
+    notes: &Notes,
+    pieces: impl Iterator<Item = Vec<u8>> + Send + 'static,
+) -> Answer {
+    let fail = || ApiError::new(ErrorType::Internal, "writing the answer panicked");
+    let (first, rest) = next(pool, pieces).await.ok_or_else(fail)?;
+    let (second, rest) = next(pool, rest).await.ok_or_else(fail)?;
+    let Some(second) = second else {
+        return Ok(success(Body::from(first.unwrap_or_default()), notes));
+    };
+    let head = [first.unwrap_or_default(), second].map(Ok::<_, Interrupted>);
+    let tail = stream::try_unfold((Arc::clone(pool), rest), async |(pool, rest)| {
+        let (piece, rest) = next(&pool, rest).await.ok_or(Interrupted::Panicked)?;
+        Ok(piece.map(|piece| (piece, (pool, rest))))
+    });
+    let body = Body::from_stream(futures::StreamExt::chain(stream::iter(head), tail));
+    Ok(success(body, notes))
+}
+
+/// Takes one piece on the pool; `None` when that panicked.
+async fn next<I: Iterator<Item = Vec<u8>> + Send + 'static>(
+    pool: &Arc<dyn CpuPool>,
+    mut pieces: I,
+) -> Option<(Option<Vec<u8>>, I)> {
+    let (sender, receiver) = oneshot::channel();
+    pool.execute(Box::new(move || {
+        let piece = pieces.next();
+        // The receiver is gone when the client is.
+        let _unwanted = sender.send((piece, pieces));
+    }));
+    receiver.await.ok()
+}
+
+fn success(body: Body, notes: &Notes) -> Response {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(api::CONTENT_TYPE));
+    if notes.coverage.as_ref().is_some_and(|c| !c.complete) {
+        // Caches in front of us must not keep what lacks something.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    response
+}
+
+/// The response for a failure.
+pub(crate) fn failure(e: &ApiError) -> Response {
+    let mut response = Response::new(Body::from(e.to_json()));
+    *response.status_mut() = StatusCode::from_u16(e.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(api::CONTENT_TYPE));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// What the request's context has gathered.
+pub(crate) fn notes(cx: &Context) -> Notes {
+    let coverage = cx.coverage();
+    let missing = coverage.missing();
+    let mut warnings = coverage.warnings();
+    for part in &missing {
+        let text = warning(part);
+        if !warnings.contains(&text) {
+            warnings.push(text);
+        }
+    }
+    let parts = missing.into_iter().map(|m| MissingPart {
+        labels: m.labels.into_iter().collect(),
+        min_time: m.min_time,
+        max_time: m.max_time,
+        store: m.store,
+        cause: m.cause,
+    });
+    let parts: Vec<_> = parts.collect();
+    Notes {
+        warnings,
+        infos: coverage.infos(),
+        coverage: Some(Coverage {
+            complete: parts.is_empty(),
+            resolutions_ms: coverage.resolutions_ms(),
+            missing: parts,
+        }),
+    }
+}
+
+/// What is missing, for people.
+fn warning(m: &Missing) -> String {
+    let labels: Vec<String> = m.labels.iter().map(|(n, v)| format!("{n}={v:?}")).collect();
+    format!("no data from {} {{{}}}: {}", m.store, labels.join(", "), m.cause)
+}
+
+pub(crate) fn interrupted(e: Interrupted) -> ApiError {
+    match e {
+        Interrupted::Canceled => ApiError::new(ErrorType::Canceled, "query was canceled in query execution"),
+        Interrupted::TimedOut => ApiError::new(ErrorType::Timeout, "query timed out in query execution"),
+        Interrupted::Panicked => ApiError::new(ErrorType::Internal, e.to_string()),
+    }
+}
+
+pub(crate) fn store_error(e: store::Error) -> ApiError {
+    match e {
+        store::Error::BadRequest(text) => ApiError::bad_data(text),
+        store::Error::Exhausted(text) => ApiError::new(ErrorType::Execution, text),
+        store::Error::Unavailable(text) => ApiError::new(ErrorType::Internal, text),
+        store::Error::Corrupt(e) => ApiError::new(ErrorType::Internal, e.to_string()),
+        store::Error::Interrupted(e) => interrupted(e),
+    }
+}
+
+pub(crate) fn engine_error(e: engine::Error) -> ApiError {
+    match e {
+        engine::Error::BadQuery(text) => ApiError::bad_data(text),
+        engine::Error::Execution(text) | engine::Error::Exhausted(text) => ApiError::new(ErrorType::Execution, text),
+        engine::Error::Storage(text) => ApiError::new(ErrorType::Internal, text),
+        engine::Error::Corrupt(e) => ApiError::new(ErrorType::Internal, e.to_string()),
+        engine::Error::Interrupted(e) => interrupted(e),
+    }
+}
