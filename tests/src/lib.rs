@@ -2,5 +2,7 @@
 //! a comparison of answers that knows which differences count.
 
 pub mod compare;
+pub mod fixture;
 pub mod http;
 pub mod process;
+pub mod tier;
