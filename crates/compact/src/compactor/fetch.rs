@@ -21,8 +21,9 @@ const INDEX_PART_BYTES: u64 = 16 << 20;
 impl Compactor {
     /// The inputs in the order of `planned`. Indexes of remote blocks come to `scratch`, chunks do not.
     pub(super) async fn fetch(&self, planned: &[Arc<BlockMeta>], scratch: &Path) -> Result<Vec<Input>> {
-        let fetches = stream::iter(planned).map(|block| fetch_one(self.bucket(), block.ulid, scratch));
-        fetches.buffered(self.settings.fetch_concurrency.max(1)).try_collect().await
+        // Collected first: a closure over borrowed blocks would keep the future from moving between threads.
+        let fetches: Vec<_> = planned.iter().map(|block| fetch_one(self.bucket(), block.ulid, scratch)).collect();
+        stream::iter(fetches).buffered(self.settings.fetch_concurrency.max(1)).try_collect().await
     }
 }
 
