@@ -1,24 +1,52 @@
 //! `esker tools`: commands that do one thing and end.
 //!
-//! Place: L4. They print to the writer they are given and own no runtime of their own.
+//! Place: L4, a service that ends by itself: `run(args, shell)`. Nothing here changes a block. Reports
+//! go to standard output, as tables or as JSON; a report of damage ends the process with a failure.
 
+mod block;
+mod bucket;
 pub mod promqltest;
+mod report;
 
-use std::io::Write;
+use clap::Subcommand;
+use daemon::Shell;
+
+pub use block::BlockCommand;
+pub use bucket::BucketCommand;
+pub use report::Output;
+
+/// Flags of `esker tools`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+}
 
 /// The commands below `esker tools`.
-#[derive(Debug, clap::Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Run test scripts of Prometheus (`load`, `eval`) against the query engine.
+    /// Look into blocks in folders
+    #[command(subcommand)]
+    Block(BlockCommand),
+    /// Look into the blocks of a bucket
+    #[command(subcommand)]
+    Bucket(BucketCommand),
+    /// Run test scripts of Prometheus (`load`, `eval`) against the query engine
     Promqltest(promqltest::Args),
 }
 
-/// Runs a command; what it has to say goes to `out`.
+/// Runs one tool to its end.
 ///
 /// # Errors
-/// What the command failed with. The text is meant for the user.
-pub fn run(command: Command, out: &mut dyn Write) -> anyhow::Result<()> {
-    match command {
-        Command::Promqltest(args) => promqltest::run(&args, out),
+/// What the command failed with, in the user's words: its input cannot be read, or what it verifies is
+/// damaged.
+pub async fn run(args: Args, shell: Shell) -> anyhow::Result<()> {
+    match args.command {
+        Command::Block(command) => block::run(command, &shell).await,
+        Command::Bucket(command) => bucket::run(command, &shell).await,
+        Command::Promqltest(args) => {
+            let cx = block::unlimited(&shell);
+            cx.run(move || promqltest::run(&args, &mut std::io::stdout().lock())).await?
+        }
     }
 }

@@ -7,7 +7,7 @@ use anyhow::Context;
 use promqltest::Tester;
 
 /// Which scripts.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// Files in the language of Prometheus' promqltest.
     #[arg(required = true, value_name = "FILE")]
