@@ -340,4 +340,6 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
+mod answers;
+#[cfg(test)]
 mod tests;
