@@ -84,6 +84,19 @@ impl Bucket {
     /// # Errors
     /// When a file cannot be read or written. The block is then not visible; call again.
     pub async fn upload_block(&self, dir: &FsPath, meta: &BlockMeta) -> Result<Uploaded> {
+        self.upload(dir, meta, false).await
+    }
+
+    /// As [`Self::upload_block`], for files that nobody will change any more: where the bucket is a folder
+    /// on the same file system they are linked, not copied.
+    ///
+    /// # Errors
+    /// As [`Self::upload_block`].
+    pub async fn adopt_block(&self, dir: &FsPath, meta: &BlockMeta) -> Result<Uploaded> {
+        self.upload(dir, meta, true).await
+    }
+
+    async fn upload(&self, dir: &FsPath, meta: &BlockMeta, link: bool) -> Result<Uploaded> {
         let mut meta = meta.clone();
         describe_files(dir, &mut meta)?;
         let there = self.list_block(meta.ulid).await?;
@@ -96,7 +109,15 @@ impl Bucket {
                 skipped += 1;
                 continue;
             }
-            self.upload_file(&dir.join(file.rel_path()), &file.path(meta.ulid), size).await?;
+            let from = dir.join(file.rel_path());
+            let local = self.local_path(meta.ulid, file).filter(|_| link);
+            let linked = match local {
+                Some(to) => link_file(&from, &to).await,
+                None => false,
+            };
+            if !linked {
+                self.upload_file(&from, &file.path(meta.ulid), size).await?;
+            }
             bytes += size;
         }
         let object = BlockFile::Meta.path(meta.ulid);
@@ -183,6 +204,26 @@ impl Bucket {
 
     async fn read_back(&self, path: &Path) -> Option<Bytes> {
         self.store().get(path).await.ok()?.bytes().await.ok()
+    }
+}
+
+/// Gives a file a second name, its bytes on disk first; `false` where that is not possible.
+async fn link_file(from: &FsPath, to: &FsPath) -> bool {
+    let (from, to) = (from.to_owned(), to.to_owned());
+    let link = move || -> std::io::Result<()> {
+        std::fs::File::open(&from)?.sync_all()?;
+        let folder = to.parent().unwrap_or(&to);
+        std::fs::create_dir_all(folder)?;
+        std::fs::hard_link(&from, &to)?;
+        std::fs::File::open(folder)?.sync_all()
+    };
+    match tokio::task::spawn_blocking(link).await {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "could not link a block's file, copying it");
+            false
+        }
+        Err(_) => false,
     }
 }
 

@@ -157,10 +157,8 @@ impl Args {
     /// # Errors
     /// When flags contradict one another or ask for what is not there.
     pub fn settings(&self) -> Result<Settings> {
-        if self.replica_labels.iter().any(|l| !l.is_empty()) || !self.deduplication_func.is_empty() {
-            bail!(
-                "--deduplication.replica-label and --deduplication.func: merging replicas offline is not available yet"
-            );
+        if !self.deduplication_func.is_empty() {
+            bail!("--deduplication.func={}: only the empty one is available yet", self.deduplication_func);
         }
         ensure!(self.compact_concurrency > 0, "--compact.concurrency must be above 0");
         ensure!(self.block_meta_fetch_concurrency > 0, "--block-meta-fetch-concurrency must be above 0");

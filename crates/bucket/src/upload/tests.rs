@@ -113,6 +113,26 @@ async fn upload_survives_on_files() {
 }
 
 #[tokio::test]
+async fn adopted_blocks_are_linked() {
+    use std::os::unix::fs::MetadataExt;
+    let dir = block_dir(&[250, 10], 20);
+    let root = tempfile::tempdir().expect("temp dir");
+    let bucket = Bucket::filesystem(root.path()).expect("create");
+    let meta = BlockMeta::new(id(), 0, 10);
+    let adopted = bucket.adopt_block(dir.path(), &meta).await.expect("adopt");
+    assert_eq!(adopted, Uploaded::New { bytes: 280, skipped: 0 });
+    for (file, size) in block_files(dir.path()).expect("files") {
+        let inode = |path: PathBuf| std::fs::metadata(path).expect("exists").ino();
+        assert_eq!(inode(dir.path().join(file.rel_path())), inode(bucket.local_path(id(), file).expect("local")));
+        assert_eq!(bucket.size(id(), file).await.expect("size"), size);
+    }
+    assert_eq!(bucket.adopt_block(dir.path(), &meta).await.expect("again"), Uploaded::AlreadyThere);
+    let memory = Bucket::memory();
+    memory.adopt_block(dir.path(), &meta).await.expect("copies");
+    assert_eq!(memory.size(id(), BlockFile::Index).await.expect("size"), 20);
+}
+
+#[tokio::test]
 async fn small_objects_are_not_replaced() {
     let bucket = Bucket::memory();
     let path = Path::from("x/y");

@@ -101,7 +101,7 @@ impl Compactor {
                 return Err(Error::Corrupt { block: block.ulid, corrupt: Corrupt::new(0, what) });
             }
         } else {
-            self.bucket().upload_block(&scratch.0.join("block"), &merged.meta).await?;
+            self.bucket().adopt_block(&scratch.0.join("block"), &merged.meta).await?;
             self.metrics.compactions.get_or_create(&resolution).inc();
             self.metrics.vertical.get_or_create(&resolution).inc_by(u64::from(overlap));
         }

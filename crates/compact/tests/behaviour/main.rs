@@ -4,4 +4,5 @@ mod bed;
 mod cleaning;
 mod crash;
 mod faults;
+mod service;
 mod vertical;
