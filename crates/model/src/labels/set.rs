@@ -4,6 +4,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use super::compare;
+use crate::quote::go_quote;
 
 /// An immutable, sorted label set in one shared allocation. Cloning is a reference count.
 ///
@@ -104,10 +105,22 @@ impl fmt::Display for Labels {
             if i > 0 {
                 f.write_str(", ")?;
             }
-            write!(f, "{name}={value:?}")?;
+            if is_plain(name) {
+                f.write_str(name)?;
+            } else {
+                f.write_str(&go_quote(name.as_bytes()))?;
+            }
+            write!(f, "={}", go_quote(value.as_bytes()))?;
         }
         f.write_str("}")
     }
+}
+
+/// Whether a label's name can stand without quotes.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.bytes().all(|b| b == b'_' || b.is_ascii_alphanumeric())
 }
 
 impl<'a> IntoIterator for &'a Labels {
