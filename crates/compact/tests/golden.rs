@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use block::{BlockReader, SeriesEntry, Ulid};
-use bucket::{BlockFile, Bucket, MetaSync, SyncOptions};
+use bucket::{Bucket, MetaSync, SyncOptions};
 use compact::{Compactor, Settings};
 use model::TimeRange;
 use serde_json::{Value, json};
@@ -96,18 +96,36 @@ async fn fleet_one_to_one() {
     check("onetoone", &["replica"], &["level", "sources", "labels", "stats"]).await;
 }
 
-async fn check(name: &str, replica_labels: &[&str], same: &[&str]) {
-    let (Some(source), Some(blocks), Some(lines)) = (
-        golden::bucket("fleet/bucket"),
-        golden::lines(&format!("fleet/compacted_{name}_blocks.jsonl")),
-        golden::lines(&format!("fleet/compacted_{name}.jsonl.zst")),
-    ) else {
+/// Sixteen days through all levels: blocks of 8 h, and one of 14 d.
+#[tokio::test(flavor = "multi_thread")]
+async fn long_plain() {
+    let (Some(source), Some(blocks)) =
+        (golden::bucket("long/bucket_raw"), golden::lines("long/compacted_blocks.jsonl"))
+    else {
         return;
     };
     let dir = tempfile::tempdir().expect("temp dir");
-    let root = dir.path().join("bucket");
-    copy_dir(&source, &root);
-    let mut settings = settings(dir.path());
+    let (compactor, ours) = compacted(&source, dir.path(), &[]).await;
+    let raw: Vec<&Value> = blocks.iter().filter(|b| b["resolution"] == 0).collect();
+    assert_eq!(ours.len(), raw.len());
+    for block in raw {
+        let at = place(&block["labels"], &block["minTime"], &block["maxTime"]);
+        let (id, reader) = ours.get(&at).unwrap_or_else(|| panic!("no block {at}"));
+        let described = describe(&compactor.bucket().local_block(*id).expect("local"), reader);
+        for key in ["level", "labels", "stats", "index_sha256", "chunks_sha256"] {
+            assert_eq!(described[key], block[key], "{key} of {at}");
+        }
+        assert_eq!(json!(reader.meta.compaction.sources.len()), block["sources"], "{at}");
+    }
+}
+
+type Blocks = BTreeMap<String, (Ulid, BlockReader)>;
+
+/// Compacts a copy of a bucket and opens what is in it then, by place.
+async fn compacted(source: &Path, dir: &Path, replica_labels: &[&str]) -> (Compactor, Blocks) {
+    let root = dir.join("bucket");
+    copy_dir(source, &root);
+    let mut settings = settings(dir);
     settings.replica_labels = replica_labels.iter().map(|l| (*l).to_owned()).collect();
     let compactor = Compactor::new(settings, Bucket::filesystem(&root).expect("open"));
     let report = compactor.run_once().await.expect("a cycle");
@@ -117,13 +135,25 @@ async fn check(name: &str, replica_labels: &[&str], same: &[&str]) {
     let sync = MetaSync::new(compactor.bucket().clone(), SyncOptions::default());
     let snapshot = sync.sync(daemon::now_ms(), TimeRange::ALL).await.expect("sync");
     assert!(snapshot.deletion_marks.is_empty() && snapshot.partial.is_empty() && snapshot.duplicates.is_empty());
-    let mut ours: BTreeMap<String, (Ulid, BlockReader)> = BTreeMap::new();
+    let mut ours = Blocks::new();
     for (id, block) in &snapshot.blocks {
-        let index = compactor.bucket().local_path(*id, BlockFile::Index).expect("local");
-        let reader = BlockReader::open(index.parent().expect("folder")).expect("open");
+        let reader = BlockReader::open(&compactor.bucket().local_block(*id).expect("local")).expect("open");
         let labels = json!(block.meta.thanos.as_ref().expect("section").labels);
         ours.insert(place(&labels, &json!(block.meta.min_time), &json!(block.meta.max_time)), (*id, reader));
     }
+    (compactor, ours)
+}
+
+async fn check(name: &str, replica_labels: &[&str], same: &[&str]) {
+    let (Some(source), Some(blocks), Some(lines)) = (
+        golden::bucket("fleet/bucket"),
+        golden::lines(&format!("fleet/compacted_{name}_blocks.jsonl")),
+        golden::lines(&format!("fleet/compacted_{name}.jsonl.zst")),
+    ) else {
+        return;
+    };
+    let dir = tempfile::tempdir().expect("temp dir");
+    let (compactor, ours) = compacted(&source, dir.path(), replica_labels).await;
     assert_eq!(ours.len(), blocks.len());
 
     let mut recorded: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
@@ -133,7 +163,7 @@ async fn check(name: &str, replica_labels: &[&str], same: &[&str]) {
     for block in &blocks {
         let at = place(&block["labels"], &block["minTime"], &block["maxTime"]);
         let (id, reader) = ours.get(&at).unwrap_or_else(|| panic!("no block {at}"));
-        let described = describe(&root.join(id.to_string()), reader);
+        let described = describe(&compactor.bucket().local_block(*id).expect("local"), reader);
         for key in same {
             assert_eq!(described[key], block[*key], "{key} of {at}");
         }

@@ -121,3 +121,6 @@ fn forget_reset(sample: &mut Sample) {
         *hint = CounterResetHint::Unknown;
     }
 }
+
+#[cfg(test)]
+mod tests;
