@@ -103,6 +103,9 @@ impl Bucket {
         if there.contains_key(&BlockFile::Meta.rel_path()) {
             return Ok(Uploaded::AlreadyThere);
         }
+        if let Some(folder) = self.local_block(meta.ulid) {
+            remove_leftovers(&folder);
+        }
         let (mut bytes, mut skipped) = (0, 0);
         for (file, size) in block_files(dir)? {
             if there.get(&file.rel_path()).is_some_and(|object| object.size == size) {
@@ -204,6 +207,22 @@ impl Bucket {
 
     async fn read_back(&self, path: &Path) -> Option<Bytes> {
         self.store().get(path).await.ok()?.bytes().await.ok()
+    }
+}
+
+/// Removes what a killed process left in a folder: objects under way are files named `<name>#<number>`,
+/// which no listing shows.
+fn remove_leftovers(folder: &FsPath) {
+    let entries = [folder.to_owned(), folder.join("chunks")].map(|dir| std::fs::read_dir(dir).into_iter().flatten());
+    for entry in entries.into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|n| n.rsplit_once('#')).map(|(_, number)| number);
+        if number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())) {
+            tracing::info!(file = %entry.path().display(), "removing what an upload cut short left");
+            if let Err(error) = std::fs::remove_file(entry.path()) {
+                tracing::warn!(file = %entry.path().display(), %error, "could not remove it");
+            }
+        }
     }
 }
 

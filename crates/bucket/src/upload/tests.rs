@@ -133,6 +133,21 @@ async fn adopted_blocks_are_linked() {
 }
 
 #[tokio::test]
+async fn leftovers_of_killed_uploads_are_removed() {
+    let dir = block_dir(&[250], 20);
+    let root = tempfile::tempdir().expect("temp dir");
+    let bucket = Bucket::filesystem(root.path()).expect("create");
+    let folder = bucket.local_block(id()).expect("local");
+    std::fs::create_dir_all(folder.join("chunks")).expect("mkdir");
+    for name in ["index#1", "chunks/000001#12", "kept#x"] {
+        std::fs::write(folder.join(name), "x").expect("write");
+    }
+    bucket.upload_block(dir.path(), &BlockMeta::new(id(), 0, 10)).await.expect("upload");
+    let there = |name: &str| folder.join(name).exists();
+    assert!(!there("index#1") && !there("chunks/000001#12") && there("kept#x") && there("chunks/000001"));
+}
+
+#[tokio::test]
 async fn small_objects_are_not_replaced() {
     let bucket = Bucket::memory();
     let path = Path::from("x/y");
