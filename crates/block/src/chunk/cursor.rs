@@ -62,7 +62,7 @@ impl<'a> Cursor<'a> {
         self.count
     }
 
-    /// Goes to the next sample; `false` behind the last.
+    /// Goes to the next sample; `false` behind the last. After an error the cursor is of no use.
     ///
     /// # Errors
     /// When the chunk is damaged there.
@@ -72,7 +72,7 @@ impl<'a> Cursor<'a> {
         }
         match &mut self.kind {
             Kind::Xor(r, state) => *state = xor::read(r, *state, self.read)?,
-            Kind::Xor2(r, state) => *state = xor2::read(r, *state, self.read)?,
+            Kind::Xor2(r, state) => xor2::read(r, state, self.read)?,
             Kind::Integer(r) => _ = r.advance()?,
             Kind::Float(r) => _ = r.advance()?,
         }

@@ -39,36 +39,33 @@ impl State {
 pub(super) fn decode(payload: &[u8], t: &mut [i64], v: &mut [f64]) -> Result<(), Corrupt> {
     let mut r = BitReader::new(payload, HEADER);
     let mut state = State::new(payload.get(HEADER - 1).copied().unwrap_or(0));
-    for k in 0..t.len() {
-        state = read(&mut r, state, k)?;
-        (t[k], v[k]) = (state.t, f64::from_bits(state.bits));
+    for (k, (t, v)) in t.iter_mut().zip(v).enumerate() {
+        read(&mut r, &mut state, k)?;
+        (*t, *v) = (state.t, f64::from_bits(state.bits));
     }
     Ok(())
 }
 
-/// Reads sample `k` behind `last`.
+/// Reads sample `k` behind the one in `state`, which is of no use after an error.
 #[inline]
-pub(super) fn read(r: &mut BitReader<'_>, last: State, k: usize) -> Result<State, Corrupt> {
-    let mut next = last;
-    match k {
-        0 => {
-            next.t = r.varint()?;
-            next.bits = r.bits(64)?;
-        }
-        1 => {
-            next.delta = r.uvarint()? as i64;
-            read_value(r, &mut next)?;
-        }
-        _ => read_joint(r, &mut next)?,
+pub(super) fn read(r: &mut BitReader<'_>, state: &mut State, k: usize) -> Result<(), Corrupt> {
+    let last_t = state.t;
+    if k > 1 {
+        read_joint(r, state)?;
+    } else if k == 1 {
+        state.delta = r.uvarint()? as i64;
+        read_value(r, state)?;
+    } else {
+        state.t = r.varint()?;
+        state.bits = r.bits(64)?;
     }
-    if next.bits != STALE_NAN_BITS {
-        next.base = next.bits;
+    if state.bits != STALE_NAN_BITS {
+        state.base = state.bits;
     }
     if k > 0 {
-        next.t = last.t.wrapping_add(next.delta);
+        state.t = last_t.wrapping_add(state.delta);
     }
-    next.start.read(r, k, next.t, last.t)?;
-    Ok(next)
+    state.start.read(r, k, state.t, last_t)
 }
 
 #[inline]
