@@ -1,9 +1,10 @@
 //! Walking over the series of one block: selection, final labels, chunks that are due. CPU work only.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use block::{Corrupt, IndexReader, SeriesEntry, postings};
+use hashbrown::HashMap;
 use model::labels::SymbolId;
 use model::{LabelTable, LabelTableBuilder, Labels, Matcher};
 use request::Context;
@@ -59,6 +60,8 @@ pub(crate) struct Cursor {
     sorted: Option<std::vec::IntoIter<(Labels, Vec<Located>)>>,
     given: u64,
     entry: SeriesEntry,
+    /// Rows that were given out, for their memory.
+    spare: Vec<Row>,
     shard_scratch: Vec<u8>,
 }
 
@@ -76,6 +79,7 @@ impl Cursor {
             sorted: None,
             given: 0,
             entry: SeriesEntry::default(),
+            spare: Vec::new(),
             shard_scratch: Vec::new(),
         };
         if !cursor.finals.keeps_order() {
@@ -103,6 +107,7 @@ impl Cursor {
             } else {
                 let Some(row) = self.next_row(ask)? else { break true };
                 out.push(&ask.index, &mut self.finals, &row)?;
+                self.spare.push(row);
             }
             self.given += 1;
             bytes += out.chunks[first..].iter().map(|c| u64::from(c.len)).sum::<u64>();
@@ -131,17 +136,21 @@ impl Cursor {
                 ask.cx.check()?;
             }
             ask.index.series(reference, &mut self.entry)?;
-            let chunks = locate(ask, reference, &self.entry)?;
-            if chunks.is_empty() {
+            let mut row = self.spare.pop().unwrap_or_default();
+            locate(ask, reference, &self.entry, &mut row.chunks)?;
+            if row.chunks.is_empty() {
+                self.spare.push(row);
                 continue;
             }
             if let Some(shard) = &ask.request.shard {
                 let labels = self.finals.labels(&ask.index, &self.entry.labels)?;
                 if !shard.holds(&labels, &mut self.shard_scratch) {
+                    self.spare.push(row);
                     continue;
                 }
             }
-            return Ok(Some(Row { labels: self.entry.labels.clone(), chunks }));
+            std::mem::swap(&mut row.labels, &mut self.entry.labels);
+            return Ok(Some(row));
         }
         Ok(None)
     }
@@ -169,11 +178,11 @@ impl Cursor {
     }
 }
 
-/// The chunks of a series that overlap the time asked for; none where labels are all that is wanted, but
-/// then one that does stands for it.
-fn locate(ask: &Ask, reference: u32, entry: &SeriesEntry) -> Result<Vec<Located>, Corrupt> {
+/// Finds the chunks of a series that overlap the time asked for; where labels are all that is wanted, the
+/// first of them.
+fn locate(ask: &Ask, reference: u32, entry: &SeriesEntry, found: &mut Vec<Located>) -> Result<(), Corrupt> {
     let range = ask.request.range;
-    let mut found = Vec::new();
+    found.clear();
     for (i, chunk) in entry.chunks.iter().enumerate() {
         if !chunk.range().overlaps(range) {
             continue;
@@ -181,7 +190,8 @@ fn locate(ask: &Ask, reference: u32, entry: &SeriesEntry) -> Result<Vec<Located>
         let mut located =
             Located { min_time: chunk.min_time, max_time: chunk.max_time, chunk_ref: chunk.chunk_ref, len: 0 };
         if ask.request.skip_chunks {
-            return Ok(vec![located]);
+            found.push(located);
+            return Ok(());
         }
         if ask.by_range {
             let next = match entry.chunks.get(i + 1) {
@@ -197,7 +207,7 @@ fn locate(ask: &Ask, reference: u32, entry: &SeriesEntry) -> Result<Vec<Located>
     if !found.is_sorted_by_key(|c| c.min_time) {
         found.sort_unstable();
     }
-    Ok(found)
+    Ok(())
 }
 
 /// Builds a batch's label table; each symbol of the index is looked up once.

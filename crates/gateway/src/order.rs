@@ -6,9 +6,8 @@
 //! those have passed. Where labels of the series themselves are removed or replaced, nothing is left of
 //! the order, and the selection is sorted anew.
 
-use std::collections::HashMap;
-
 use block::{Corrupt, IndexReader};
+use hashbrown::HashMap;
 use model::Labels;
 
 /// A series on its way: labels as symbols of the index, and its chunks within the time asked for.

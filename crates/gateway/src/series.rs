@@ -240,7 +240,7 @@ fn labels_only(rows: Rows) -> SeriesBatch {
 fn from_segments(rows: Rows, segments: &ChunkReader, ask: &Ask) -> Parsed<SeriesBatch> {
     let mut buffer_of: Vec<Option<u32>> = vec![None; segments.segments().len()];
     assemble(rows, ask, |located, buffers| {
-        let chunk = segments.chunk(located.chunk_ref)?;
+        let chunk = segments.chunk_once(located.chunk_ref)?;
         // `chunk` has found the segment.
         let segment = (located.chunk_ref >> 32) as usize;
         let buffer = *buffer_of[segment].get_or_insert_with(|| {
