@@ -7,7 +7,7 @@ use axum::Router;
 use daemon::Shell;
 use model::Matcher;
 use request::Context;
-use store::Store;
+use store::{Endpoints, Proxy, ProxyOptions, Store};
 
 use crate::gate::Gate;
 use crate::params::{Evaluation, Lookup, Options};
@@ -46,6 +46,13 @@ impl Querier {
     #[must_use]
     pub fn new(shell: &Shell, store: Arc<dyn Store>, settings: Settings) -> Self {
         Self::over(shell, Arc::new(One(store)), settings)
+    }
+
+    /// A querier over several stores within this process, which may change.
+    #[must_use]
+    pub fn within(shell: &Shell, stores: Arc<Endpoints>, options: ProxyOptions, settings: Settings) -> Self {
+        let proxy = Proxy::new(Arc::clone(&stores), options);
+        Self::over(shell, Arc::new(Several { stores, proxy }), settings)
     }
 
     /// A querier over endpoints that come and go.
@@ -144,6 +151,28 @@ impl Upstreams for One {
     fn statuses(&self) -> Vec<(&'static str, api::StoreStatus)> {
         let info = self.0.info();
         vec![(info.kind.as_str(), status(&info, daemon::now_ms(), None))]
+    }
+}
+
+/// Stores in this process.
+#[derive(Debug)]
+struct Several {
+    stores: Arc<Endpoints>,
+    proxy: Proxy,
+}
+
+impl Upstreams for Several {
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::new(self.proxy.clone())
+    }
+
+    fn restricted(&self, sets: &[Vec<Matcher>]) -> Arc<dyn Store> {
+        Arc::new(self.proxy.matching(sets.to_vec()))
+    }
+
+    fn statuses(&self) -> Vec<(&'static str, api::StoreStatus)> {
+        let infos = self.stores.get().iter().map(|s| s.info()).collect::<Vec<_>>();
+        infos.iter().map(|info| (info.kind.as_str(), status(info, daemon::now_ms(), None))).collect()
     }
 }
 

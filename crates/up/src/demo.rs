@@ -5,10 +5,16 @@
 //! ended, whenever the process is started again.
 
 mod chance;
+mod fill;
+mod grow;
+mod head;
 mod scrape;
 mod target;
 mod world;
 
+pub(crate) use fill::{BLOCK_MS, fill, upload};
+pub(crate) use grow::Grow;
+pub(crate) use head::Head;
 pub(crate) use scrape::{DemoSeries, SCRAPE_MS, Source, sources};
 
 #[cfg(test)]

@@ -18,19 +18,39 @@ pub(super) fn fraction(parts: &[u64]) -> f64 {
 /// Something that happens once in each slot of time, somewhere in it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Event {
-    pub(super) seed: u64,
+    seed: u64,
     /// Length of a slot in milliseconds.
-    pub(super) every_ms: i64,
+    every_ms: i64,
     /// Shortest and longest duration in milliseconds, less than a slot.
-    pub(super) length_ms: (i64, i64),
+    length_ms: (i64, i64),
+    /// Above 1 most are short.
+    skew: i32,
+    /// The part of the slot in which it happens, in milliseconds from the slot's start.
+    part_ms: (i64, i64),
 }
 
 impl Event {
+    pub(super) fn new(seed: u64, every_ms: i64, length_ms: (i64, i64)) -> Self {
+        Self { seed, every_ms, length_ms, skew: 1, part_ms: (0, every_ms) }
+    }
+
+    /// The same, but most are near the shortest.
+    pub(super) fn mostly_short(self) -> Self {
+        Self { skew: 6, ..self }
+    }
+
+    /// The same within the first or the second half of each slot: two such never overlap.
+    pub(super) fn in_half(self, second: bool) -> Self {
+        let half = self.every_ms / 2;
+        Self { part_ms: if second { (half, self.every_ms) } else { (0, half) }, ..self }
+    }
+
     /// When it happens in slot `k`: from, to (exclusive).
     pub(super) fn in_slot(self, k: i64) -> (i64, i64) {
         let (least, most) = self.length_ms;
-        let length = least + (fraction(&[self.seed, k as u64, 1]) * (most - least) as f64) as i64;
-        let start = (fraction(&[self.seed, k as u64, 2]) * (self.every_ms - length) as f64) as i64;
+        let length = least + (fraction(&[self.seed, k as u64, 1]).powi(self.skew) * (most - least) as f64) as i64;
+        let (from, to) = self.part_ms;
+        let start = from + (fraction(&[self.seed, k as u64, 2]) * (to - from - length) as f64) as i64;
         (k * self.every_ms + start, k * self.every_ms + start + length)
     }
 

@@ -16,7 +16,7 @@ pub(crate) struct Source {
     seed: u64,
     targets: Vec<Target>,
     /// It does not run.
-    outages: Vec<Event>,
+    outages: Event,
 }
 
 /// What a source has of one series in a stretch of time.
@@ -38,20 +38,19 @@ pub(crate) fn sources() -> Vec<Source> {
 
 impl Source {
     fn new(cluster: Cluster, replica: &str, seed: u64) -> Self {
-        let short = Event {
-            seed: hash(&[seed, 1]),
-            every_ms: 2 * DAY_MS + 5 * HOUR_MS,
-            length_ms: (8 * MINUTE_MS, 40 * MINUTE_MS),
-        };
-        let long = Event { seed: hash(&[seed, 2]), every_ms: 13 * DAY_MS, length_ms: (3 * HOUR_MS, 7 * HOUR_MS) };
-        // The long one is the second replica's alone.
-        let outages = if replica == "b" { vec![short, long] } else { vec![short] };
+        // Those of a pair never overlap, so that one of the two is always there.
+        let outages = Event::new(hash(&[seed, 1]), 2 * DAY_MS + 5 * HOUR_MS, (8 * MINUTE_MS, 6 * HOUR_MS));
+        let outages = outages.mostly_short().in_half(replica == "b");
         let external = Labels::from_pairs([("cluster", cluster.name), ("replica", replica)]);
         Self { external, seed, targets: targets(cluster), outages }
     }
 
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
+    }
+
     fn runs(&self, t: i64) -> bool {
-        !self.outages.iter().any(|o| o.is_on(t))
+        !self.outages.is_on(t)
     }
 
     /// All samples in `from..to`, by labels; series without any are left out.

@@ -91,7 +91,7 @@ impl Target {
             Kind::Node => (9 * DAY_MS, (5 * MINUTE_MS, 15 * MINUTE_MS)),
             Kind::Kubelet => (6 * DAY_MS, (MINUTE_MS, 3 * MINUTE_MS)),
         };
-        let downtimes = Event { seed: hash(&[seed, 1]), every_ms, length_ms };
+        let downtimes = Event::new(hash(&[seed, 1]), every_ms, length_ms);
         Self { cluster, kind, number, seed, traffic: Traffic::new(cluster, number), downtimes }
     }
 

@@ -78,3 +78,50 @@ fn buckets_rise_with_their_bound() {
         assert!(pair[0].iter().zip(&pair[1]).all(|(a, b)| is_stale(*a) || a <= b));
     }
 }
+
+#[test]
+fn a_head_conforms() {
+    use store::conformance::{Data, END_MS, START_MS, run};
+    futures::executor::block_on(run(|data: Data| {
+        let head = Head::new("head", data.external, START_MS);
+        let series = data.series.into_iter().map(|(labels, samples)| {
+            let (t, v) = samples.into_iter().unzip();
+            DemoSeries { labels, t, v }
+        });
+        head.append(END_MS, series.collect());
+        std::future::ready(std::sync::Arc::new(head) as std::sync::Arc<dyn store::Store>)
+    }));
+}
+
+#[test]
+fn a_head_moves_on() {
+    let source = &sources()[0];
+    let head = Head::new("head", source.external.clone(), NOW);
+    head.append(NOW + BLOCK_MS, source.scrape(NOW, NOW + BLOCK_MS));
+    head.append(NOW + 2 * BLOCK_MS, source.scrape(NOW + BLOCK_MS, NOW + 2 * BLOCK_MS));
+    assert_eq!(head.window(NOW + BLOCK_MS, NOW + 2 * BLOCK_MS), source.scrape(NOW + BLOCK_MS, NOW + 2 * BLOCK_MS));
+    head.forget(NOW + BLOCK_MS);
+    assert!(head.window(NOW, NOW + BLOCK_MS).is_empty());
+    assert_eq!(head.end(), NOW + 2 * BLOCK_MS);
+}
+
+#[tokio::test]
+async fn a_bucket_is_filled_and_filled_on() {
+    use std::sync::Arc;
+    let (bucket, scratch) = (bucket::Bucket::memory(), tempfile::tempdir().unwrap());
+    let sources: Vec<_> = sources().into_iter().map(Arc::new).collect();
+    let short: Vec<_> = sources[2..].to_vec();
+    let ends = fill(&bucket, &short, scratch.path(), NOW).await.unwrap();
+    assert_eq!(ends, [NOW.div_euclid(BLOCK_MS) * BLOCK_MS]);
+    let blocks = bucket.list_blocks().await.unwrap();
+    assert!((240..=252).contains(&blocks.len()), "{} blocks", blocks.len());
+    let meta = bucket.read_meta(blocks[100]).await.unwrap();
+    assert_eq!((meta.labels(), meta.compaction.level), (short[0].external.clone(), 1));
+    assert!(meta.stats.num_series > 100 && meta.stats.num_samples > 20_000, "{:?}", meta.stats);
+    fill(&bucket, &short, scratch.path(), NOW + BLOCK_MS).await.unwrap();
+    assert_eq!(bucket.list_blocks().await.unwrap().len(), blocks.len() + 1);
+    assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0, "the scratch folder is empty");
+    // Blocks of others are left alone.
+    let e = fill(&bucket, &sources[..1], scratch.path(), NOW).await.unwrap_err();
+    assert!(e.to_string().contains("is not the demo's"), "{e}");
+}

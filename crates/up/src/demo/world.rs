@@ -23,12 +23,12 @@ pub(super) struct Cluster {
 impl Cluster {
     /// Requests fail and take long.
     pub(super) fn incidents(self) -> Event {
-        Event { seed: hash(&[self.seed, 10]), every_ms: DAY_MS, length_ms: (15 * MINUTE_MS, 70 * MINUTE_MS) }
+        Event::new(hash(&[self.seed, 10]), DAY_MS, (15 * MINUTE_MS, 70 * MINUTE_MS))
     }
 
     /// A new version is rolled out at the end of these.
     pub(super) fn deployments(self) -> Event {
-        Event { seed: hash(&[self.seed, 11]), every_ms: 3 * DAY_MS, length_ms: (MINUTE_MS, 2 * MINUTE_MS) }
+        Event::new(hash(&[self.seed, 11]), 3 * DAY_MS, (MINUTE_MS, 2 * MINUTE_MS))
     }
 }
 
