@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use model::{Labels, Sample, Series, Value};
+use model::{FloatHistogram, Labels, Sample, Series, Value};
 use serde::Serialize;
 
 use crate::number::{write_float, write_time};
@@ -169,6 +169,13 @@ fn write_labels(out: &mut Vec<u8>, labels: &Labels) {
 fn write_sample(out: &mut Vec<u8>, sample: &Sample) {
     out.extend_from_slice(b"{\"metric\":");
     write_labels(out, &sample.labels);
+    if let Some(histogram) = &sample.h {
+        out.extend_from_slice(b",\"histogram\":[");
+        write_time(out, sample.t);
+        out.push(b',');
+        write_histogram(out, histogram);
+        return out.extend_from_slice(b"]}");
+    }
     out.extend_from_slice(b",\"value\":[");
     write_time(out, sample.t);
     out.extend_from_slice(b",\"");
@@ -206,6 +213,24 @@ fn write_series(out: &mut Vec<u8>, series: &Series, times: &mut Times) {
     out.reserve(times.text.len() + series.v.len() * 16);
     out.extend_from_slice(b"{\"metric\":");
     write_labels(out, &series.labels);
+    if !series.v.is_empty() {
+        write_values(out, series, times);
+    }
+    if !series.h.is_empty() {
+        out.extend_from_slice(b",\"histograms\":[");
+        for (i, (t, histogram)) in series.h.iter().enumerate() {
+            out.extend_from_slice(if i > 0 { &b",["[..] } else { b"[" });
+            write_time(out, *t);
+            out.push(b',');
+            write_histogram(out, histogram);
+            out.push(b']');
+        }
+        out.push(b']');
+    }
+    out.push(b'}');
+}
+
+fn write_values(out: &mut Vec<u8>, series: &Series, times: &Times) {
     out.extend_from_slice(b",\"values\":[");
     let mut start = 0;
     for (i, (&end, &v)) in times.ends.iter().zip(&series.v).enumerate() {
@@ -217,7 +242,36 @@ fn write_series(out: &mut Vec<u8>, series: &Series, times: &mut Times) {
         write_float(out, v);
         out.extend_from_slice(b"\"]");
     }
-    out.extend_from_slice(b"]}");
+    out.push(b']');
+}
+
+/// Count, sum and the buckets that are populated: which bounds belong to them, both, the count.
+fn write_histogram(out: &mut Vec<u8>, histogram: &FloatHistogram) {
+    let quoted = |out: &mut Vec<u8>, v: f64| {
+        out.push(b'"');
+        write_float(out, v);
+        out.push(b'"');
+    };
+    out.extend_from_slice(b"{\"count\":");
+    quoted(out, histogram.count);
+    out.extend_from_slice(b",\"sum\":");
+    quoted(out, histogram.sum);
+    let mut first = true;
+    for bucket in histogram.buckets().into_iter().filter(|bucket| bucket.count != 0.0) {
+        out.extend_from_slice(if std::mem::take(&mut first) { &b",\"buckets\":[["[..] } else { &b",["[..] });
+        out.push(match (bucket.lower_inclusive, bucket.upper_inclusive) {
+            (false, true) => b'0',
+            (true, false) => b'1',
+            (false, false) => b'2',
+            (true, true) => b'3',
+        });
+        for v in [bucket.lower, bucket.upper, bucket.count] {
+            out.push(b',');
+            quoted(out, v);
+        }
+        out.push(b']');
+    }
+    out.extend_from_slice(if first { &b"}"[..] } else { b"]}" });
 }
 
 #[cfg(test)]

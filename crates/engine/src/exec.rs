@@ -4,6 +4,7 @@ mod aggregate;
 mod buckets;
 mod collect;
 mod group;
+mod histograms;
 mod join;
 mod labels;
 mod maps;
@@ -88,7 +89,11 @@ impl<'a> Run<'a> {
                 let bound = self.bind(map, &grid)?;
                 let mut vector = self.vector(input)?;
                 for i in 0..vector.len() {
-                    bound.apply(vector.row_mut(i), self.notes);
+                    let histograms = vector.series[i].histograms.take();
+                    let row = vector.row_mut(i);
+                    bound.apply(row, self.notes);
+                    let histograms = histograms.and_then(|h| bound.apply_histograms(row, h, self.notes));
+                    vector.series[i].histograms = histograms;
                 }
                 Data::Vector(self.named(vector, bound.drops_name())?)
             }
@@ -166,7 +171,8 @@ impl<'a> Run<'a> {
                 vector.reserve(single.len())?;
                 for (head, row) in single.rows() {
                     let value = row.first().copied().unwrap_or(ABSENT);
-                    vector.push_absent(head.clone())?.fill(value);
+                    let histogram = head.histogram(0).map(|h| vec![Some(Arc::clone(h)); steps].into());
+                    vector.push_absent(Head { histograms: histogram, ..head.bare() })?.fill(value);
                 }
                 Data::Vector(vector)
             }

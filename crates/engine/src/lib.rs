@@ -15,6 +15,7 @@ mod date;
 mod engine;
 mod exec;
 mod math;
+mod native;
 mod notes;
 mod plan;
 mod queryable;

@@ -1,9 +1,11 @@
 //! Warnings and infos as Prometheus words them: one of each wording, with a position.
 
+mod native;
 #[cfg(test)]
 mod tests;
 mod text;
 
+pub(crate) use native::HistogramOperation;
 pub(crate) use text::{format_g, format_open_metrics, format_plain};
 
 use model::quote::go_quote;

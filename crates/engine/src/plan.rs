@@ -173,6 +173,7 @@ pub(crate) struct Aggregate {
     /// The label of `count_values`.
     pub(crate) label: String,
     pub(crate) param_span: Span,
+    pub(crate) input_span: Span,
 }
 
 /// `by` or `without`, the labels sorted.
@@ -208,7 +209,7 @@ pub(crate) enum BucketFunction {
     Quantiles(String),
     Fraction,
     /// Functions of native histograms only: no classic bucket gives anything.
-    NativeOnly,
+    OfNative(FunctionId),
 }
 
 #[derive(Debug)]

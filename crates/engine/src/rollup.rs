@@ -5,6 +5,7 @@
 
 mod extended;
 mod moments;
+pub(crate) mod native;
 mod order;
 mod rate;
 mod regress;
@@ -13,7 +14,7 @@ mod simple;
 mod tests;
 mod windows;
 
-pub(crate) use windows::{Scratch, drop_stale};
+pub(crate) use windows::{Scratch, drop_stale, drop_stale_histograms};
 
 use windows::Windows;
 

@@ -1,10 +1,13 @@
 //! Evaluated series: a row of values on the step grid each.
 
+use std::sync::Arc;
+
 use hashbrown::HashMap;
-use model::{Labels, METRIC_NAME, STALE_NAN_BITS};
+use model::{FloatHistogram, Labels, METRIC_NAME, STALE_NAN_BITS};
 use request::{MemoryAccount, MemoryLease};
 
 use crate::Error;
+use crate::rollup::native;
 
 /// The value of a step that has none: the staleness marker, which no sample that is evaluated and no
 /// result of arithmetic (it makes NaNs quiet) ever is.
@@ -42,11 +45,43 @@ pub(crate) struct Head {
     pub(crate) labels: Labels,
     /// The name is to go at the end of the query; set only where name removal is delayed.
     pub(crate) drop_name: bool,
+    /// The steps whose value is a native histogram, where there is one at all. Those steps are absent
+    /// in the row, so whatever knows floats only passes over them.
+    pub(crate) histograms: Option<Histograms>,
 }
+
+/// A native histogram or none for each step.
+pub(crate) type Histograms = Box<[Option<Arc<FloatHistogram>>]>;
 
 impl Head {
     pub(crate) fn new(labels: Labels) -> Self {
-        Self { labels, drop_name: false }
+        Self { labels, drop_name: false, histograms: None }
+    }
+
+    /// The same series with other values: no histograms yet.
+    pub(crate) fn bare(&self) -> Self {
+        Self { labels: self.labels.clone(), drop_name: self.drop_name, histograms: None }
+    }
+
+    /// The histogram at a step.
+    pub(crate) fn histogram(&self, step: usize) -> Option<&Arc<FloatHistogram>> {
+        self.histograms.as_ref().and_then(|h| h[step].as_ref())
+    }
+
+    /// Sets the histogram at one of `steps`.
+    pub(crate) fn set_histogram(&mut self, step: usize, steps: usize, h: Arc<FloatHistogram>) {
+        self.histograms.get_or_insert_with(|| vec![None; steps].into())[step] = Some(h);
+    }
+
+    /// Takes away the histograms that `keep` turns down.
+    pub(crate) fn retain_histograms(&mut self, keep: impl Fn(usize) -> bool) {
+        if let Some(histograms) = &mut self.histograms {
+            for (step, h) in histograms.iter_mut().enumerate() {
+                if !keep(step) {
+                    *h = None;
+                }
+            }
+        }
     }
 }
 
@@ -64,10 +99,6 @@ impl Vector {
         self.series.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.series.is_empty()
-    }
-
     pub(crate) fn row(&self, i: usize) -> &[f64] {
         &self.values[i * self.steps..(i + 1) * self.steps]
     }
@@ -78,6 +109,18 @@ impl Vector {
 
     pub(crate) fn rows(&self) -> impl ExactSizeIterator<Item = (&Head, &[f64])> {
         self.series.iter().enumerate().map(|(i, head)| (head, self.row(i)))
+    }
+
+    /// Whether a series has a float or a histogram at a step.
+    pub(crate) fn has_value(&self, i: usize, step: usize) -> bool {
+        !is_absent(self.row(i)[step]) || self.series[i].histogram(step).is_some()
+    }
+
+    /// Takes all histograms away, as functions of floats do.
+    pub(crate) fn drop_histograms(&mut self) {
+        for head in &mut self.series {
+            head.histograms = None;
+        }
     }
 
     /// Appends a series.
@@ -123,12 +166,15 @@ impl Vector {
     /// Drops series that have no value at any step.
     pub(crate) fn drop_empty(&mut self) {
         let steps = self.steps;
-        if self.values.chunks_exact(steps.max(1)).all(|row| row.iter().any(|&v| !is_absent(v))) {
+        let values = |i: usize| &self.values[i * steps..(i + 1) * steps];
+        let is_empty = |i: usize| native::is_empty(values(i), self.series[i].histograms.as_ref());
+        let empty: Vec<bool> = (0..self.series.len()).map(is_empty).collect();
+        if !empty.contains(&true) {
             return;
         }
         let mut kept = 0;
-        for i in 0..self.series.len() {
-            if self.row(i).iter().all(|&v| is_absent(v)) {
+        for (i, empty) in empty.into_iter().enumerate() {
+            if empty {
                 continue;
             }
             if kept != i {
@@ -187,14 +233,18 @@ impl Vector {
                 merged.push(head.clone(), row)?;
                 continue;
             };
-            for (into, &v) in merged.row_mut(place).iter_mut().zip(row) {
-                if is_absent(v) {
+            for (step, &v) in row.iter().enumerate() {
+                let histogram = head.histogram(step);
+                if is_absent(v) && histogram.is_none() {
                     continue;
                 }
-                if !is_absent(*into) {
+                if merged.has_value(place, step) {
                     return Err(same_labels());
                 }
-                *into = v;
+                match histogram {
+                    Some(h) => merged.series[place].set_histogram(step, self.steps, Arc::clone(h)),
+                    None => merged.row_mut(place)[step] = v,
+                }
             }
         }
         Ok(merged)

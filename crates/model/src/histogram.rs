@@ -3,9 +3,12 @@
 //! The shapes are those of Prometheus' `model/histogram`. Spans and custom bounds are shared, for all
 //! samples of a chunk have the same.
 
+mod buckets;
 mod resolution;
 #[cfg(test)]
 mod tests;
+
+pub use buckets::{Bucket, bound, indexed};
 
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::Labels;
+use crate::{FloatHistogram, Labels};
 
 /// The result of a PromQL expression. Timestamps are Unix milliseconds.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +39,10 @@ impl Value {
 pub struct Sample {
     pub labels: Labels,
     pub t: i64,
+    /// 0 where `h` stands.
     pub v: f64,
+    /// A native histogram instead of a number.
+    pub h: Option<Arc<FloatHistogram>>,
 }
 
 /// One series over time. Never empty in an answer.
@@ -51,4 +54,6 @@ pub struct Series {
     pub t: Arc<[i64]>,
     /// As long as `t`.
     pub v: Vec<f64>,
+    /// Native histograms with their times, ascending; none of them in `t`.
+    pub h: Vec<(i64, Arc<FloatHistogram>)>,
 }

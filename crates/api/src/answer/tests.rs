@@ -21,14 +21,14 @@ fn each_type_of_result_is_written_as_prometheus_writes_it() {
         r#"{"status":"success","data":{"resultType":"string","result":[0,"a\"b\u0001é"],"analysis":{}}}"#
     );
     let labels = Labels::from_pairs([("__name__", "up"), ("job", "a")]);
-    let vector = Value::Vector(vec![Sample { labels: labels.clone(), t: 60_000, v: f64::INFINITY }]);
+    let vector = Value::Vector(vec![Sample { labels: labels.clone(), t: 60_000, v: f64::INFINITY, h: None }]);
     assert_eq!(
         text(query_result(vector, none())),
         r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{"__name__":"up","job":"a"},"value":[60,"+Inf"]}],"analysis":{}}}"#
     );
     let t: Arc<[i64]> = [0, 15_000].into();
-    let series = |labels: &Labels, v: [f64; 2]| Series { labels: labels.clone(), t: Arc::clone(&t), v: v.to_vec() };
-    let other = Series { labels: Labels::empty(), t: [1].into(), v: vec![-0.0] };
+    let series = |labels: &Labels, v: [f64; 2]| Series { labels: labels.clone(), t: Arc::clone(&t), v: v.to_vec(), h: vec![] };
+    let other = Series { labels: Labels::empty(), t: [1].into(), v: vec![-0.0], h: vec![] };
     let matrix = Value::Matrix(vec![series(&labels, [1.0, f64::NAN]), series(&Labels::empty(), [2.0, 3.0]), other]);
     assert_eq!(
         text(query_result(matrix, none())),
@@ -88,4 +88,30 @@ fn errors_have_the_envelope() {
         e.to_json(),
         br#"{"status":"error","errorType":"bad_data","error":"invalid parameter \"time\": nonsense"}"#
     );
+}
+
+#[test]
+fn native_histograms_name_their_bounds() {
+    let histogram = Arc::new(model::FloatHistogram {
+        zero_threshold: 0.5,
+        zero_count: 2.0,
+        count: 5.0,
+        sum: 7.5,
+        positive_spans: Arc::from([model::Span { offset: 1, length: 2 }]),
+        positive_buckets: vec![1.0, 0.0],
+        negative_spans: Arc::from([model::Span { offset: 0, length: 1 }]),
+        negative_buckets: vec![2.0],
+        ..model::FloatHistogram::default()
+    });
+    let json = r#"{"count":"5","sum":"7.5","buckets":[[1,"-1","-0.5","2"],[3,"-0.5","0.5","2"],[0,"1","2","1"]]}"#;
+    let vector = Value::Vector(vec![Sample { labels: Labels::empty(), t: 1_000, v: 0.0, h: Some(histogram.clone()) }]);
+    let expected = format!(
+        r#"{{"status":"success","data":{{"resultType":"vector","result":[{{"metric":{{}},"histogram":[1,{json}]}}],"analysis":{{}}}}}}"#
+    );
+    assert_eq!(text(query_result(vector, Notes::default())), expected);
+    let series = Series { labels: Labels::empty(), t: [].into(), v: vec![], h: vec![(1_000, histogram)] };
+    let expected = format!(
+        r#"{{"status":"success","data":{{"resultType":"matrix","result":[{{"metric":{{}},"histograms":[[1,{json}]]}}],"analysis":{{}}}}}}"#
+    );
+    assert_eq!(text(query_result(Value::Matrix(vec![series]), Notes::default())), expected);
 }

@@ -3,6 +3,11 @@
 mod cells;
 mod whole;
 
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
+use model::METRIC_NAME;
 use promql::Span;
 use promql::ast::AggregateOp;
 use request::{MemoryAccount, MemoryLease};
@@ -10,11 +15,21 @@ use request::{MemoryAccount, MemoryLease};
 use super::Run;
 use super::group::{KeyMaker, KeyTable};
 use super::scan::{Morsel, Sink, Wants};
+use crate::notes::Notes;
 use crate::plan::{Aggregate, Grouping, Scan, Source};
-use crate::vector::{Head, Vector, same_labels};
+use crate::rollup::native::Total;
+use crate::vector::{ABSENT, Head, Histograms, Vector, is_absent, same_labels};
 use crate::{Error, Grid};
 
 pub(super) use cells::Cells;
+
+/// What the histograms of one group and step came to.
+#[derive(Debug)]
+enum NativeCell {
+    Total(Box<Total>),
+    /// Exponential and custom buckets: nothing.
+    Incompatible,
+}
 
 /// Groups with their cells, fed row by row.
 struct Groups<'a> {
@@ -23,6 +38,11 @@ struct Groups<'a> {
     steps: usize,
     /// Whether a name in the group is still to be dropped.
     drop_name: Vec<bool>,
+    /// Cells that histograms went into.
+    natives: HashMap<usize, NativeCell>,
+    notes: Notes,
+    /// The operand, for notes.
+    span: Span,
     memory: &'a MemoryAccount,
     lease: MemoryLease,
     /// The labels seen, where two series might turn out to be the same.
@@ -30,9 +50,63 @@ struct Groups<'a> {
 }
 
 impl<'a> Groups<'a> {
-    fn new(cells: Cells, steps: usize, memory: &'a MemoryAccount) -> Result<Self, Error> {
-        let lease = memory.lease(0)?;
-        Ok(Self { table: KeyTable::default(), cells, steps, drop_name: Vec::new(), memory, lease, seen: None })
+    fn new(cells: Cells, steps: usize, span: Span, memory: &'a MemoryAccount) -> Result<Self, Error> {
+        Ok(Self {
+            table: KeyTable::default(),
+            cells,
+            steps,
+            drop_name: Vec::new(),
+            natives: HashMap::new(),
+            notes: Notes::default(),
+            span,
+            memory,
+            lease: memory.lease(0)?,
+            seen: None,
+        })
+    }
+
+    /// Adds a series that has native histograms at some steps.
+    fn add_native(
+        &mut self,
+        key: &[u8],
+        row: &[f64],
+        drop_name: bool,
+        metric: &str,
+        histograms: &Histograms,
+    ) -> Result<(), Error> {
+        match self.cells.op() {
+            // To be there is enough.
+            AggregateOp::Count | AggregateOp::Group => {
+                let there = row.iter().zip(histograms).map(|(&v, h)| if h.is_some() { 1.0 } else { v });
+                return self.add(key, &there.collect::<Vec<_>>(), drop_name);
+            }
+            AggregateOp::Sum | AggregateOp::Avg => {}
+            op => {
+                self.notes.histogram_ignored_in_aggregation(op.as_str(), self.span);
+                return if row.iter().all(|&v| is_absent(v)) { Ok(()) } else { self.add(key, row, drop_name) };
+            }
+        }
+        self.add(key, row, drop_name)?;
+        let from = self.table.number(key) * self.steps;
+        let mean = self.cells.op() == AggregateOp::Avg;
+        for (step, h) in histograms.iter().enumerate() {
+            let Some(h) = h else { continue };
+            match self.natives.entry(from + step) {
+                Entry::Vacant(entry) => {
+                    self.lease.grow(h.positive_buckets.len() as u64 * 24 + 256)?;
+                    entry.insert(NativeCell::Total(Box::new(Total::new(h))));
+                }
+                Entry::Occupied(mut entry) => {
+                    let NativeCell::Total(total) = entry.get_mut() else { continue };
+                    let added = if mean { total.add_to_mean(h) } else { total.add(h) };
+                    if added.is_err() {
+                        self.notes.mixed_exponential_custom(metric, self.span);
+                        entry.insert(NativeCell::Incompatible);
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     fn add(&mut self, key: &[u8], row: &[f64], drop_name: bool) -> Result<(), Error> {
@@ -47,13 +121,26 @@ impl<'a> Groups<'a> {
         Ok(())
     }
 
-    fn finish(self) -> Result<Vector, Error> {
+    fn finish(&mut self) -> Result<Vector, Error> {
         let mut vector = Vector::new(self.steps, self.memory)?;
         vector.reserve(self.table.len())?;
         for (group, &drop_name) in self.drop_name.iter().enumerate() {
-            let head = Head { labels: self.table.labels(group), drop_name };
+            let head = Head { drop_name, ..Head::new(self.table.labels(group)) };
             let row = vector.push_absent(head)?;
             self.cells.finish(group * self.steps, row);
+        }
+        let mean = self.cells.op() == AggregateOp::Avg;
+        let mut natives: Vec<(usize, NativeCell)> = self.natives.drain().collect();
+        natives.sort_unstable_by_key(|(cell, _)| *cell);
+        for (cell, native) in natives {
+            let (group, step) = (cell / self.steps, cell % self.steps);
+            if !is_absent(vector.row(group)[step]) {
+                self.notes.mixed_in_aggregation(self.span);
+                vector.row_mut(group)[step] = ABSENT;
+            } else if let NativeCell::Total(total) = native {
+                total.report(&mut self.notes, self.span);
+                vector.series[group].set_histogram(step, self.steps, Arc::new(total.finish(mean)));
+            }
         }
         Ok(vector)
     }
@@ -69,8 +156,12 @@ impl Sink for Groups<'_> {
                 }
             }
         }
+        let mut natives = std::mem::take(&mut morsel.natives).into_iter().peekable();
         for (i, row) in morsel.rows.chunks_exact(self.steps).enumerate() {
-            self.add(morsel.key(i), row, false)?;
+            match natives.next_if(|native| native.row == i) {
+                None => self.add(morsel.key(i), row, false)?,
+                Some(native) => self.add_native(morsel.key(i), row, false, &native.metric, &native.histograms)?,
+            }
         }
         Ok(())
     }
@@ -78,13 +169,13 @@ impl Sink for Groups<'_> {
 
 impl Run<'_> {
     pub(super) async fn aggregate(&mut self, aggregate: Aggregate, grid: &Grid, span: Span) -> Result<Vector, Error> {
-        let Aggregate { op, source, grouping, param, label, param_span } = aggregate;
+        let Aggregate { op, source, grouping, param, label, param_span, input_span } = aggregate;
         let steps = grid.len();
         let param = param.map(|id| self.scalar(id)).transpose()?;
         let param = param.as_deref().unwrap_or_default();
         match op {
             AggregateOp::TopK | AggregateOp::BottomK | AggregateOp::LimitK | AggregateOp::LimitRatio => {
-                self.top(op, source, grouping, param, steps, param_span).await
+                self.top(op, source, grouping, param, steps, [param_span, span]).await
             }
             AggregateOp::Quantile => {
                 if let Some(&q) = param.iter().find(|q| q.is_nan()) {
@@ -98,6 +189,9 @@ impl Run<'_> {
                     }
                 }
                 let input = self.whole(source).await?;
+                if input.series.iter().any(|head| head.histograms.is_some()) {
+                    self.notes.histogram_ignored_in_aggregation(op.as_str(), input_span);
+                }
                 whole::quantile(&input, grouping, param, self.cx.memory())
             }
             AggregateOp::CountValues => {
@@ -105,8 +199,7 @@ impl Run<'_> {
                 whole::count_values(&input, grouping, &label, self.cx.memory())
             }
             _ => {
-                let mut groups = Groups::new(Cells::new(op), steps, self.cx.memory())?;
-                let _ = span;
+                let mut groups = Groups::new(Cells::new(op), steps, input_span, self.cx.memory())?;
                 match source {
                     Source::Scan(scan) => self.scan_groups(*scan, grouping, &mut groups).await?,
                     Source::Node(id) => {
@@ -115,11 +208,18 @@ impl Run<'_> {
                         for (head, row) in input.rows() {
                             key.clear();
                             keys.push(head.labels.iter(), &mut key);
-                            groups.add(&key, row, head.drop_name)?;
+                            match &head.histograms {
+                                None => groups.add(&key, row, head.drop_name)?,
+                                Some(histograms) => {
+                                    let metric = head.labels.get(METRIC_NAME).unwrap_or("");
+                                    groups.add_native(&key, row, head.drop_name, metric, histograms)?;
+                                }
+                            }
                         }
                     }
                 }
                 let mut vector = groups.finish()?;
+                self.notes.merge(groups.notes);
                 vector.drop_empty();
                 Ok(vector)
             }

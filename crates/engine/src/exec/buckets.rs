@@ -1,14 +1,16 @@
 //! Quantiles and fractions of classic histograms: series with a bucket's upper bound in `le`.
 
 mod classic;
+mod natives;
 #[cfg(test)]
 mod tests;
 
-use model::{Labels, LabelsBuilder, METRIC_NAME};
-use promql::Span;
+use model::{FloatHistogram, Labels, LabelsBuilder, METRIC_NAME};
+use promql::{FunctionId, Span};
 
 use super::Run;
 use super::group::{KeyMaker, KeyTable};
+use crate::native;
 use crate::notes::{Forced, format_open_metrics};
 use crate::plan::{BucketFunction, Buckets, Grouping};
 use crate::vector::{Head, Vector, is_absent};
@@ -21,6 +23,7 @@ const LE: &str = "le";
 
 /// The series that are buckets of one histogram, by upper bound.
 struct Classic {
+    key: Vec<u8>,
     head: Head,
     buckets: Vec<(f64, usize)>,
 }
@@ -31,18 +34,30 @@ impl Run<'_> {
         let params = params.into_iter().map(|id| self.scalar(id)).collect::<Result<Vec<_>, _>>()?;
         let input = self.vector(input)?;
         let mut vector = Vector::new(grid.len(), self.cx.memory())?;
-        if matches!(what, BucketFunction::NativeOnly) {
-            return Ok(vector);
+        if let BucketFunction::OfNative(function) = what {
+            let value = move |h: &FloatHistogram| of_native(function, h);
+            natives::each(&input, self.settings.delayed_name_removal, &mut vector, |_, _, h| Some(value(h)))?;
+            return self.named(vector, false);
         }
         if !matches!(what, BucketFunction::Fraction) {
             for (row, span) in params.iter().zip(&param_spans) {
                 self.note_quantiles(row, *span);
             }
         }
-        let histograms = self.histograms(&input, input_span);
+        let mut input = input;
+        let mut histograms = self.histograms(&input, input_span);
+        let conflicts = natives::conflicts(&input, &histograms);
+        if !conflicts.is_empty() {
+            self.leave_out(&mut input, &mut histograms, &conflicts, input_span);
+        }
+        let delayed = self.settings.delayed_name_removal;
         match what {
             BucketFunction::Quantile => {
                 let q = params.first().map_or(&[][..], |row| row);
+                let notes = &mut *self.notes;
+                natives::each(&input, delayed, &mut vector, |head, step, h| {
+                    natives::quantile(q[step], head, h, notes, input_span)
+                })?;
                 for histogram in &histograms {
                     let row = vector.push_absent(histogram.head.clone())?;
                     self.quantile_row(histogram, &input, q, grid, input_span, row);
@@ -50,6 +65,17 @@ impl Run<'_> {
             }
             BucketFunction::Quantiles(label) => {
                 for q in &params {
+                    let mut natives = Vector::new(grid.len(), self.cx.memory())?;
+                    let notes = &mut *self.notes;
+                    natives::each(&input, delayed, &mut natives, |head, step, h| {
+                        natives::quantile(q[step], head, h, notes, input_span)
+                    })?;
+                    for (head, row) in natives.rows() {
+                        for run in runs(q) {
+                            let out = vector.push_absent(with_quantile(head, &label, q[run.start]))?;
+                            out[run.clone()].copy_from_slice(&row[run]);
+                        }
+                    }
                     for histogram in &histograms {
                         // The parameter may change from step to step, and the label with it.
                         for run in runs(q) {
@@ -65,6 +91,10 @@ impl Run<'_> {
             BucketFunction::Fraction => {
                 let (lower, upper) = (params.first(), params.get(1));
                 let (Some(lower), Some(upper)) = (lower, upper) else { return Ok(vector) };
+                let notes = &mut *self.notes;
+                natives::each(&input, delayed, &mut vector, |head, step, h| {
+                    natives::fraction(lower[step], upper[step], head, h, notes, input_span)
+                })?;
                 for histogram in &histograms {
                     let row = vector.push_absent(histogram.head.clone())?;
                     let mut buckets = Vec::new();
@@ -76,30 +106,42 @@ impl Run<'_> {
                     }
                 }
             }
-            BucketFunction::NativeOnly => {}
+            BucketFunction::OfNative(_) => {}
         }
         vector.drop_empty();
         if self.settings.delayed_name_removal { Ok(vector) } else { vector.merged(self.cx.memory()) }
     }
 
+    /// Where classic and native histograms of the same labels meet, neither counts.
+    fn leave_out(&mut self, input: &mut Vector, classics: &mut [Classic], conflicts: &[natives::Conflict], span: Span) {
+        for conflict in conflicts {
+            let head = &mut input.series[conflict.series];
+            let name = head.labels.get(METRIC_NAME).unwrap_or("");
+            self.notes.mixed_classic_native(if self.settings.delayed_name_removal { name } else { "" }, span);
+            head.retain_histograms(|step| step != conflict.step);
+            for &(_, bucket) in &classics[conflict.classic].buckets {
+                input.row_mut(bucket)[conflict.step] = crate::vector::ABSENT;
+            }
+        }
+    }
+
     /// Puts the series that differ only in `le` together.
     fn histograms(&mut self, input: &Vector, span: Span) -> Vec<Classic> {
         let delayed = self.settings.delayed_name_removal;
-        let without_le = Grouping { without: true, labels: [LE.to_owned()].into() };
-        let (keys, mut table) = (KeyMaker::new(without_le, false), KeyTable::default());
+        let (keys, mut table) = (without_le(), KeyTable::default());
         let (mut key, mut found): (Vec<u8>, Vec<Classic>) = (Vec::new(), Vec::new());
-        for (i, head) in input.series.iter().enumerate() {
+        for (i, (head, row)) in input.rows().enumerate() {
+            // A series of native histograms is no bucket.
+            if head.histograms.is_some() && row.iter().all(|&v| is_absent(v)) {
+                continue;
+            }
             let name = head.labels.get(METRIC_NAME).unwrap_or("");
             let le = head.labels.get(LE).unwrap_or("");
             let Ok(bound) = le.parse::<f64>() else {
                 self.notes.bad_bucket_label(if delayed { name } else { "" }, le, span);
                 continue;
             };
-            key.clear();
-            // Two metrics are two histograms, though the key leaves out the name.
-            key.extend_from_slice(&(name.len() as u32).to_le_bytes());
-            key.extend_from_slice(name.as_bytes());
-            keys.push(head.labels.iter(), &mut key);
+            signature(&keys, &head.labels, &mut key);
             let place = table.number(&key);
             if place == found.len() {
                 let mut labels: LabelsBuilder = head.labels.iter().collect();
@@ -107,7 +149,11 @@ impl Run<'_> {
                 if !delayed {
                     labels.retain(|name| !crate::vector::METADATA_LABELS.contains(&name));
                 }
-                found.push(Classic { head: Head { labels: labels.build(), drop_name: delayed }, buckets: Vec::new() });
+                found.push(Classic {
+                    key: key.clone(),
+                    head: Head { drop_name: delayed, ..Head::new(labels.build()) },
+                    buckets: Vec::new(),
+                });
             }
             found[place].buckets.push((bound, i));
         }
@@ -162,11 +208,34 @@ impl Classic {
     }
 }
 
+fn without_le() -> KeyMaker {
+    KeyMaker::new(Grouping { without: true, labels: [LE.to_owned()].into() }, false)
+}
+
+/// What tells one histogram from another: all labels but `le`, the name too.
+fn signature(keys: &KeyMaker, labels: &Labels, key: &mut Vec<u8>) {
+    let name = labels.get(METRIC_NAME).unwrap_or("");
+    key.clear();
+    key.extend_from_slice(&(name.len() as u32).to_le_bytes());
+    key.extend_from_slice(name.as_bytes());
+    keys.push(labels.iter(), key);
+}
+
+fn of_native(function: FunctionId, h: &FloatHistogram) -> f64 {
+    match function {
+        FunctionId::HistogramCount => h.count,
+        FunctionId::HistogramSum => h.sum,
+        FunctionId::HistogramAvg => h.sum / h.count,
+        FunctionId::HistogramStddev => native::variance(h).sqrt(),
+        _ => native::variance(h),
+    }
+}
+
 fn with_quantile(head: &Head, label: &str, q: f64) -> Head {
     let mut labels: LabelsBuilder = head.labels.iter().collect();
     labels.set(label, &format_open_metrics(q));
     let labels: Labels = labels.build();
-    Head { labels, drop_name: head.drop_name }
+    Head { drop_name: head.drop_name, ..Head::new(labels) }
 }
 
 /// Runs of equal values.

@@ -9,6 +9,7 @@ use promql::ast::{BinaryOp, Cardinality, VectorMatching};
 use super::Run;
 use super::group::{KeyMaker, KeyTable};
 use crate::Error;
+use crate::notes::Notes;
 use crate::plan::{Grouping, Join};
 use crate::vector::Vector;
 
@@ -48,18 +49,14 @@ impl Run<'_> {
             BinaryOp::And => sets::and(lhs, &rhs, &signatures),
             BinaryOp::Unless => sets::unless(lhs, &rhs, &signatures),
             BinaryOp::Or => sets::or(lhs, &rhs, &signatures)?,
-            BinaryOp::TrimLower | BinaryOp::TrimUpper => {
-                if !lhs.is_empty() && !rhs.is_empty() {
-                    self.notes.incompatible_types("float", join.op.as_str(), "float", span);
-                }
-                return Vector::new(lhs.steps, memory);
-            }
             op => {
                 let swapped = join.matching.card == Cardinality::OneToMany;
                 let (many, one) = if swapped { (&rhs, &lhs) } else { (&lhs, &rhs) };
                 let (many_signatures, one_signatures) =
                     if swapped { (&signatures.rhs, &signatures.lhs) } else { (&signatures.lhs, &signatures.rhs) };
+                let mut notes = Notes::default();
                 let sides = pairs::Sides {
+                    span,
                     op,
                     matching: &join.matching,
                     return_bool: join.return_bool,
@@ -70,7 +67,9 @@ impl Run<'_> {
                     one_signatures,
                     signatures: signatures.count,
                 };
-                sides.join(memory)?
+                let joined = sides.join(memory, &mut notes);
+                self.notes.merge(notes);
+                joined?
             }
         };
         result.drop_empty();

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use promql::ast::BinaryOp;
 use promql::{FunctionId, Span};
 
+use super::histograms::{self, Operand, Outcome};
 use super::{Run, scalars};
 use crate::date;
 use crate::math::{go_max, go_min};
+use crate::native::Native;
 use crate::notes::Notes;
 use crate::plan::Map;
-use crate::vector::{ABSENT, is_absent};
+use crate::vector::{ABSENT, Histograms, is_absent};
 use crate::{Error, Grid};
 
 /// A [`Map`] with its scalar arguments evaluated, one value a step.
@@ -19,6 +21,7 @@ use crate::{Error, Grid};
 pub(super) enum Bound {
     Math(fn(f64) -> f64),
     Date(FunctionId),
+    Negate,
     /// Seconds of the step itself.
     StepTime(Arc<[f64]>),
     Arithmetic {
@@ -47,7 +50,7 @@ impl Run<'_> {
                 math(function).ok_or_else(|| Error::BadQuery(format!("function {function:?} is not supported yet")))?,
             ),
             Map::Date(function) => Bound::Date(function),
-            Map::Negate => Bound::Math(|v| -v),
+            Map::Negate => Bound::Negate,
             Map::Arithmetic { op, scalar, scalar_first, return_bool, span } => {
                 Bound::Arithmetic { op, scalar: self.scalar(scalar)?, scalar_first, return_bool, span, drops_name }
             }
@@ -72,6 +75,7 @@ impl Bound {
     pub(super) fn apply(&self, row: &mut [f64], notes: &mut Notes) {
         match self {
             Self::Math(function) => each(row, |_, v| function(v)),
+            Self::Negate => each(row, |_, v| -v),
             Self::Date(function) => each(row, |_, v| date::part(*function, v)),
             Self::StepTime(time) => each(row, |step, _| time[step]),
             Self::Round(None) => each(row, |_, v| (v + 0.5).floor()),
@@ -93,6 +97,46 @@ impl Bound {
             Self::Arithmetic { op, scalar, scalar_first, return_bool, .. } => {
                 arithmetic(*op, row, scalar, *scalar_first, *return_bool);
             }
+        }
+    }
+}
+
+impl Bound {
+    /// What becomes of the native histograms of a row; most functions know only floats.
+    pub(super) fn apply_histograms(
+        &self,
+        row: &mut [f64],
+        mut histograms: Histograms,
+        notes: &mut Notes,
+    ) -> Option<Histograms> {
+        match self {
+            Self::StepTime(time) => {
+                for (step, _) in histograms.iter().enumerate().filter(|(_, h)| h.is_some()) {
+                    row[step] = time[step];
+                }
+                None
+            }
+            Self::Arithmetic { op, scalar, scalar_first, span, .. } => {
+                for (step, cell) in histograms.iter_mut().enumerate() {
+                    let Some(h) = cell.take() else { continue };
+                    let (h, float) = (Operand::Histogram(&h), Operand::Float(scalar[step]));
+                    let (lhs, rhs) = if *scalar_first { (float, h) } else { (h, float) };
+                    if let Some(Outcome::Histogram(h)) = histograms::between(*op, lhs, rhs, notes, *span) {
+                        *cell = Some(Arc::new(h));
+                    }
+                }
+                Some(histograms)
+            }
+            Self::Negate => {
+                for cell in &mut histograms {
+                    let Some(h) = cell else { continue };
+                    let mut negated = Native::from(&**h);
+                    negated.multiply(-1.0);
+                    *cell = Some(Arc::new(negated.finish()));
+                }
+                Some(histograms)
+            }
+            _ => None,
         }
     }
 }

@@ -26,15 +26,19 @@ pub(super) fn value(
         (Data::Matrix(series), _) => Value::Matrix(series),
         (Data::Steps(vector, grid), _) => matrix(named(vector, settings, memory)?, &grid),
         (Data::Scalar(row), Kind::Range) => {
-            let series = Series { labels: model::Labels::empty(), t: times(grid), v: row.to_vec() };
+            let series = Series { labels: model::Labels::empty(), t: times(grid), v: row.to_vec(), h: Vec::new() };
             Value::Matrix(vec![series])
         }
         (Data::Vector(vector), Kind::Range) => matrix(named(vector, settings, memory)?, grid),
         (Data::Vector(vector), Kind::Instant) => {
             let vector = named(vector, settings, memory)?;
             let Vector { series, values, .. } = vector;
-            let samples = series.into_iter().zip(values).filter(|(_, v)| !is_absent(*v));
-            Value::Vector(samples.map(|(head, v)| Sample { labels: head.labels, t: last, v }).collect())
+            let samples = series.into_iter().zip(values).filter_map(|(head, v)| {
+                let h = head.histogram(0).cloned();
+                let v = if is_absent(v) { h.is_some().then_some(0.0)? } else { v };
+                Some(Sample { labels: head.labels, t: last, v, h })
+            });
+            Value::Vector(samples.collect())
         }
     })
 }
@@ -61,17 +65,19 @@ fn matrix(vector: Vector, grid: &Grid) -> Value {
         .rows()
         .filter_map(|(head, row)| {
             let present = row.iter().filter(|&&v| !is_absent(v)).count();
-            if present == 0 {
+            let found = head.histograms.iter().flatten().zip(&*every);
+            let h: Vec<_> = found.filter_map(|(h, &t)| Some((t, h.clone()?))).collect();
+            if present == 0 && h.is_empty() {
                 return None;
             }
             let labels = head.labels.clone();
             if present == row.len() {
-                return Some(Series { labels, t: Arc::clone(&every), v: row.to_vec() });
+                return Some(Series { labels, t: Arc::clone(&every), v: row.to_vec(), h });
             }
             let points = || row.iter().zip(&*every).filter(|(v, _)| !is_absent(**v));
             let mut values = Vec::with_capacity(present);
             values.extend(points().map(|(&v, _)| v));
-            Some(Series { labels, t: points().map(|(_, &t)| t).collect(), v: values })
+            Some(Series { labels, t: points().map(|(_, &t)| t).collect(), v: values, h })
         })
         .collect();
     series.sort_by(|a, b| a.labels.cmp(&b.labels));

@@ -16,8 +16,9 @@ use super::maps::Bound;
 use super::{Run, check_held};
 use crate::notes::Notes;
 use crate::plan::Scan;
+use crate::rollup::native::{self, About};
 use crate::rollup::{self, Edges, Params, Rollup, Scratch, Shape};
-use crate::vector::{Head, drop_metadata, is_absent};
+use crate::vector::{Head, Histograms, drop_metadata, is_absent};
 use crate::{Encoded, Error, Select};
 
 /// What the reader of a scan needs of each series beside its row.
@@ -38,7 +39,19 @@ pub(super) struct Morsel {
     pub(super) keys: Vec<u8>,
     pub(super) key_ends: Vec<u32>,
     pub(super) count: usize,
+    /// Rows that have native histograms too, ascending.
+    pub(super) natives: Vec<NativeRow>,
     notes: Notes,
+}
+
+/// The native histograms of a row.
+#[derive(Debug)]
+pub(super) struct NativeRow {
+    /// Which row.
+    pub(super) row: usize,
+    /// The series' name, if it still has one.
+    pub(super) metric: String,
+    pub(super) histograms: Histograms,
 }
 
 impl Morsel {
@@ -160,18 +173,20 @@ impl Run<'_> {
                 for i in 0..batch.len() {
                     cx.check()?;
                     batch.decode(i, &mut columns)?;
-                    refuse_histograms(&columns, &shape, &*batch, i)?;
                     rollup::drop_stale(&mut columns.t, &mut columns.v);
-                    let (lo, hi) =
-                        (columns.t.partition_point(|&t| t <= start), columns.t.partition_point(|&t| t <= end));
-                    if lo < hi {
-                        cx.stats().add_samples((hi - lo) as u64);
-                        found.push(Series {
-                            labels: batch.labels(i).to_labels(),
-                            t: columns.t[lo..hi].into(),
-                            v: columns.v[lo..hi].to_vec(),
-                        });
+                    rollup::drop_stale_histograms(&mut columns);
+                    let within = |t: &[i64]| t.partition_point(|&t| t <= start)..t.partition_point(|&t| t <= end);
+                    let (floats, histograms) = (within(&columns.t), within(&columns.ht));
+                    if floats.is_empty() && histograms.is_empty() {
+                        continue;
                     }
+                    cx.stats().add_samples((floats.len() + histograms.len()) as u64);
+                    found.push(Series {
+                        labels: batch.labels(i).to_labels(),
+                        t: columns.t[floats.clone()].into(),
+                        v: columns.v[floats].to_vec(),
+                        h: histograms.map(|i| (columns.ht[i], Arc::new(columns.h[i].clone()))).collect(),
+                    });
                 }
                 Ok(found)
             });
@@ -220,15 +235,6 @@ fn check_factors(params: &[Arc<[f64]>]) -> Result<(), Error> {
     Ok(())
 }
 
-fn refuse_histograms(columns: &Columns, shape: &Shape, batch: &dyn Encoded, i: usize) -> Result<(), Error> {
-    let range = shape.samples();
-    if columns.ht.iter().any(|&t| range.contains(t)) {
-        let labels = batch.labels(i).to_labels();
-        return Err(Error::Execution(format!("native histograms are not supported yet: {labels}")));
-    }
-    Ok(())
-}
-
 impl Work {
     fn run(&self, batch: &dyn Encoded, range: Range<usize>) -> Result<Morsel, Error> {
         let taken = self.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -251,30 +257,43 @@ impl Work {
     fn series(&self, batch: &dyn Encoded, i: usize, buffers: &mut Buffers, morsel: &mut Morsel) -> Result<u64, Error> {
         let Buffers { columns, scratch, row } = buffers;
         batch.decode(i, columns)?;
-        if !columns.ht.is_empty() {
-            refuse_histograms(columns, &self.shape, batch, i)?;
-        }
         if !self.rollup.is_instant() {
             rollup::drop_stale(&mut columns.t, &mut columns.v);
         }
         let params = Params { first: &self.first, second: &self.second };
         rollup::roll(self.rollup, &self.shape, params, &columns.t, &columns.v, scratch, row);
-        let samples = columns.t.len() as u64;
-        if row.iter().all(|&v| is_absent(v)) {
+        let samples = columns.len() as u64;
+        let labels = batch.labels(i);
+        let mut histograms = None;
+        if !columns.ht.is_empty() {
+            if !self.rollup.is_instant() {
+                rollup::drop_stale_histograms(columns);
+            }
+            let metric = labels.get(METRIC_NAME).unwrap_or("");
+            let mut about = About { notes: &mut morsel.notes, metric, span: self.span };
+            histograms = native::roll(self.rollup, &self.shape, columns, row, &mut about)?;
+        }
+        if native::is_empty(row, histograms.as_ref()) {
             return Ok(samples);
         }
-        let labels = batch.labels(i);
         if self.check_counter
             && let Some(name) = labels.get(METRIC_NAME)
             && !["_total", "_sum", "_count", "_bucket"].iter().any(|suffix| name.ends_with(suffix))
+            && row.iter().any(|&v| !is_absent(v))
         {
             morsel.notes.possible_non_counter(name, self.span);
         }
         for map in &self.maps {
             map.apply(row, &mut morsel.notes);
+            histograms = histograms.and_then(|h| map.apply_histograms(row, h, &mut morsel.notes));
         }
-        if !self.maps.is_empty() && row.iter().all(|&v| is_absent(v)) {
+        if !self.maps.is_empty() && native::is_empty(row, histograms.as_ref()) {
             return Ok(samples);
+        }
+        if let Some(histograms) = histograms {
+            let stripped = self.drops_name && !self.delayed;
+            let metric = if stripped { "" } else { labels.get(METRIC_NAME).unwrap_or("") }.to_owned();
+            morsel.natives.push(NativeRow { row: morsel.count, metric, histograms });
         }
         morsel.rows.extend_from_slice(row);
         morsel.count += 1;
@@ -285,8 +304,8 @@ impl Work {
         if self.wants.heads {
             let labels = labels.to_labels();
             morsel.heads.push(match (self.drops_name, self.delayed) {
-                (true, false) => Head { labels: drop_metadata(&labels), drop_name: false },
-                (drop_name, _) => Head { labels, drop_name },
+                (true, false) => Head::new(drop_metadata(&labels)),
+                (drop_name, _) => Head { drop_name, ..Head::new(labels) },
             });
         }
         Ok(samples)

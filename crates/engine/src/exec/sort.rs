@@ -11,7 +11,12 @@ use crate::{Error, Grid};
 
 impl Run<'_> {
     pub(super) fn sort(&mut self, sort: Sort, grid: &Grid, span: Span) -> Result<Vector, Error> {
-        let vector = self.vector(sort.input)?;
+        let mut vector = self.vector(sort.input)?;
+        if sort.labels.is_none() {
+            // Only floats have an order.
+            vector.drop_histograms();
+            vector.drop_empty();
+        }
         if grid.start_ms != grid.end_ms {
             self.notes.sort_in_range_query(span);
         }

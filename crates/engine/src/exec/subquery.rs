@@ -1,12 +1,15 @@
 //! Range functions over subqueries: each row of values becomes the samples of a series.
 
+use block::Columns;
+use model::{CounterResetHint, FloatHistogram, METRIC_NAME};
 use promql::Span;
 
 use super::Run;
 use crate::Error;
 use crate::plan::SubqueryRollup;
+use crate::rollup::native::{self, About};
 use crate::rollup::{self, Params, Rollup, Scratch};
-use crate::vector::{Vector, is_absent, same_labels};
+use crate::vector::{Head, Vector, is_absent, same_labels};
 
 impl Run<'_> {
     pub(super) async fn subquery(&mut self, subquery: SubqueryRollup, span: Span) -> Result<Vector, Error> {
@@ -20,29 +23,38 @@ impl Run<'_> {
         let params =
             Params { first: params.first().map_or(empty, |row| row), second: params.get(1).map_or(empty, |row| row) };
         let mut vector = Vector::new(shape.grid.len(), self.cx.memory())?;
-        let (mut t, mut v) = (Vec::with_capacity(grid.len()), Vec::with_capacity(grid.len()));
+        let mut columns = Columns::new();
         let (mut scratch, mut row) = (Scratch::default(), vec![0.0; shape.grid.len()]);
         for (head, values) in input.rows() {
             self.cx.check()?;
-            t.clear();
-            v.clear();
+            columns.clear();
             for (step, &value) in values.iter().enumerate() {
                 if !is_absent(value) {
-                    t.push(grid.at(step));
-                    v.push(value);
+                    columns.t.push(grid.at(step));
+                    columns.v.push(value);
+                } else if let Some(h) = head.histogram(step) {
+                    columns.ht.push(grid.at(step));
+                    columns.h.push(without_hint(h));
                 }
             }
-            rollup::roll(rollup, &shape, params, &t, &v, &mut scratch, &mut row);
-            if row.iter().all(|&v| is_absent(v)) {
+            rollup::roll(rollup, &shape, params, &columns.t, &columns.v, &mut scratch, &mut row);
+            let mut histograms = None;
+            if !columns.ht.is_empty() {
+                let metric = head.labels.get(METRIC_NAME).unwrap_or("");
+                let mut about = About { notes: self.notes, metric, span };
+                histograms = native::roll(rollup, &shape, &columns, &mut row, &mut about)?;
+            }
+            if native::is_empty(&row, histograms.as_ref()) {
                 continue;
             }
             if matches!(rollup, Rollup::Rate | Rollup::Increase)
-                && let Some(name) = head.labels.get(model::METRIC_NAME)
+                && let Some(name) = head.labels.get(METRIC_NAME)
                 && !["_total", "_sum", "_count", "_bucket"].iter().any(|suffix| name.ends_with(suffix))
+                && row.iter().any(|&v| !is_absent(v))
             {
                 self.notes.possible_non_counter(name, span);
             }
-            vector.push(head.clone(), &row)?;
+            vector.push(Head { histograms, ..head.bare() }, &row)?;
         }
         if !rollup.keeps_name() {
             vector.drop_names(self.settings.delayed_name_removal);
@@ -52,4 +64,13 @@ impl Run<'_> {
         }
         Ok(vector)
     }
+}
+
+/// Steps are not scrapes: what was known of resets between samples does not hold between them.
+fn without_hint(h: &FloatHistogram) -> FloatHistogram {
+    let mut h = h.clone();
+    if matches!(h.counter_reset_hint, CounterResetHint::CounterReset | CounterResetHint::NotCounterReset) {
+        h.counter_reset_hint = CounterResetHint::Unknown;
+    }
+    h
 }

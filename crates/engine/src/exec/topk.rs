@@ -2,6 +2,8 @@
 
 mod heap;
 
+use std::sync::Arc;
+
 use hashbrown::HashMap;
 use promql::Span;
 use promql::ast::AggregateOp;
@@ -11,7 +13,7 @@ use super::group::{KeyMaker, KeyTable};
 use super::scan::{Morsel, Sink, Wants};
 use crate::Error;
 use crate::plan::{Grouping, Source};
-use crate::vector::{Head, Vector, is_absent};
+use crate::vector::{Head, Histograms, Vector, is_absent};
 
 use heap::{Entry, Heap, Order};
 
@@ -27,6 +29,8 @@ struct Best<'a> {
     /// The series that some heap holds or has held.
     heads: HashMap<u32, Head>,
     next: u32,
+    /// Some series had native histograms, which have no order.
+    ignored: bool,
 }
 
 impl Best<'_> {
@@ -34,7 +38,21 @@ impl Best<'_> {
         if self.op == AggregateOp::BottomK { Order::Largest } else { Order::Smallest }
     }
 
-    fn add(&mut self, key: &[u8], head: Head, row: &[f64]) {
+    fn add(&mut self, key: &[u8], mut head: Head, row: &[f64]) {
+        // Where order does not matter a histogram counts as any value.
+        let mut there = Vec::new();
+        let row = match &head.histograms {
+            None => row,
+            Some(histograms) if matches!(self.op, AggregateOp::LimitK | AggregateOp::LimitRatio) => {
+                there.extend(row.iter().zip(histograms).map(|(&v, h)| if h.is_some() { 0.0 } else { v }));
+                &there
+            }
+            Some(_) => {
+                self.ignored = true;
+                head.histograms = None;
+                row
+            }
+        };
         let group = self.table.number(key);
         let from = group * self.steps;
         if self.heaps.len() < from + self.steps {
@@ -75,7 +93,7 @@ impl Best<'_> {
         let sorted = matches!(self.op, AggregateOp::TopK | AggregateOp::BottomK);
         let order = self.order();
         let mut vector = Vector::new(self.steps, memory)?;
-        let mut places: HashMap<u32, usize> = HashMap::new();
+        let mut places: HashMap<u32, (usize, Option<Histograms>)> = HashMap::new();
         for group in 0..self.table.len() {
             for step in 0..self.steps {
                 let heap = &mut self.heaps[group * self.steps + step];
@@ -84,16 +102,16 @@ impl Best<'_> {
                     heap.sort(order);
                 }
                 for entry in heap.entries() {
-                    let place = match places.get(&entry.series) {
-                        Some(&place) => place,
-                        None => {
-                            let Some(head) = self.heads.remove(&entry.series) else { continue };
-                            vector.push_absent(head)?;
-                            places.insert(entry.series, vector.len() - 1);
-                            vector.len() - 1
-                        }
-                    };
-                    vector.row_mut(place)[step] = entry.value;
+                    if !places.contains_key(&entry.series) {
+                        let Some(head) = self.heads.remove(&entry.series) else { continue };
+                        vector.push_absent(head.bare())?;
+                        places.insert(entry.series, (vector.len() - 1, head.histograms));
+                    }
+                    let Some((place, histograms)) = places.get(&entry.series) else { continue };
+                    match histograms.as_ref().and_then(|h| h[step].as_ref()) {
+                        Some(h) => vector.series[*place].set_histogram(step, self.steps, Arc::clone(h)),
+                        None => vector.row_mut(*place)[step] = entry.value,
+                    }
                 }
             }
         }
@@ -103,7 +121,10 @@ impl Best<'_> {
 
 impl Sink for Best<'_> {
     fn absorb(&mut self, mut morsel: Morsel) -> Result<(), Error> {
-        let heads = std::mem::take(&mut morsel.heads);
+        let mut heads = std::mem::take(&mut morsel.heads);
+        for native in std::mem::take(&mut morsel.natives) {
+            heads[native.row].histograms = Some(native.histograms);
+        }
         for (i, (head, row)) in heads.into_iter().zip(morsel.rows.chunks_exact(self.steps)).enumerate() {
             self.add(morsel.key(i), head, row);
         }
@@ -119,20 +140,20 @@ impl Run<'_> {
         grouping: Grouping,
         param: &[f64],
         steps: usize,
-        span: Span,
+        [param_span, span]: [Span; 2],
     ) -> Result<Vector, Error> {
         let memory = self.cx.memory();
-        let nothing = self.check_param(op, param, span)?;
+        let nothing = self.check_param(op, param, param_span)?;
         match source {
             Source::Node(id) => {
                 let input = self.vector(id)?;
-                self.top_of(op, input, grouping, param, steps, nothing)
+                self.top_of(op, input, grouping, param, nothing, span)
             }
             Source::Scan(_) if nothing => Vector::new(steps, memory),
             // Series that only differ by a name that is gone would go unnoticed on the way.
             Source::Scan(scan) if scan.drops_name() && scan.name.is_none() && !self.settings.delayed_name_removal => {
                 let input = self.scan_all(*scan).await?;
-                self.top_of(op, input, grouping, param, steps, nothing)
+                self.top_of(op, input, grouping, param, nothing, span)
             }
             Source::Scan(scan) => {
                 let delayed = self.settings.delayed_name_removal;
@@ -145,33 +166,49 @@ impl Run<'_> {
                     steps,
                     heads: HashMap::new(),
                     next: 0,
+                    ignored: false,
                 };
                 self.scan(*scan, Wants { heads: true, keys: Some(keys) }, &mut best).await?;
+                if best.ignored {
+                    self.notes.histogram_ignored_in_aggregation(op.as_str(), span);
+                }
                 best.finish(memory)
             }
         }
     }
 
     fn top_of(
-        &self,
+        &mut self,
         op: AggregateOp,
         input: Vector,
         grouping: Grouping,
         param: &[f64],
-        steps: usize,
         nothing: bool,
+        span: Span,
     ) -> Result<Vector, Error> {
+        let steps = input.steps;
         if nothing {
             return Vector::new(steps, self.cx.memory());
         }
         let keys = KeyMaker::new(grouping, false);
-        let mut best =
-            Best { op, param, table: KeyTable::default(), heaps: Vec::new(), steps, heads: HashMap::new(), next: 0 };
+        let mut best = Best {
+            op,
+            param,
+            table: KeyTable::default(),
+            heaps: Vec::new(),
+            steps,
+            heads: HashMap::new(),
+            next: 0,
+            ignored: false,
+        };
         let mut key = Vec::new();
         for (head, row) in input.rows() {
             key.clear();
             keys.push(head.labels.iter(), &mut key);
             best.add(&key, head.clone(), row);
+        }
+        if best.ignored {
+            self.notes.histogram_ignored_in_aggregation(op.as_str(), span);
         }
         best.finish(self.cx.memory())
     }

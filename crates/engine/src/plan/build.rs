@@ -266,7 +266,8 @@ impl<'a> Builder<'a> {
         let grouping = Grouping { without: node.without, labels: Arc::from(labels) };
         let input = self.node(node.expr)?;
         let source = self.source(input, Some(&grouping));
-        let aggregate = Aggregate { op: node.op, source, grouping, param, label, param_span };
+        let input_span = self.ast.span(self.ast.unwrap_parens(node.expr));
+        let aggregate = Aggregate { op: node.op, source, grouping, param, label, param_span, input_span };
         Ok(Built::Node(self.push(Op::Aggregate(Box::new(aggregate)), grid, span)))
     }
 

@@ -1,5 +1,6 @@
 //! Which samples lie in which window.
 
+use block::Columns;
 use model::is_stale;
 
 use super::{Shape, order, rate};
@@ -116,4 +117,13 @@ fn first_stale(v: &[f64]) -> Option<usize> {
     let block = v.chunks(BLOCK).position(|block| block.iter().fold(false, |any, &v| any | is_stale(v)))?;
     let from = block * BLOCK;
     v[from..].iter().position(|&v| is_stale(v)).map(|i| from + i)
+}
+
+/// As [`drop_stale`], for the native histograms.
+pub(crate) fn drop_stale_histograms(columns: &mut Columns) {
+    if columns.h.iter().any(|h| h.is_stale()) {
+        let mut kept = columns.h.iter().map(|h| !h.is_stale());
+        columns.ht.retain(|_| kept.next().unwrap_or(false));
+        columns.h.retain(|h| !h.is_stale());
+    }
 }

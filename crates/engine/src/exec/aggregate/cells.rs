@@ -23,6 +23,10 @@ impl Cells {
         Self { op, value: Vec::new(), second: Vec::new(), count: Vec::new(), incremental: Vec::new() }
     }
 
+    pub(in crate::exec) fn op(&self) -> AggregateOp {
+        self.op
+    }
+
     fn has_second(&self) -> bool {
         use AggregateOp::{Avg, Stddev, Stdvar, Sum};
         matches!(self.op, Sum | Avg | Stddev | Stdvar)

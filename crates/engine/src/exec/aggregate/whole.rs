@@ -7,6 +7,7 @@ use request::MemoryAccount;
 use super::super::group::{KeyMaker, KeyTable};
 use crate::Error;
 use crate::math;
+use crate::native;
 use crate::notes::format_plain;
 use crate::plan::Grouping;
 use crate::vector::{Head, Vector, is_absent};
@@ -33,7 +34,7 @@ pub(super) fn quantile(
     let mut vector = Vector::new(input.steps, memory)?;
     let mut values = Vec::new();
     for (group, (drop_name, members)) in members.into_iter().enumerate() {
-        let row = vector.push_absent(Head { labels: table.labels(group), drop_name })?;
+        let row = vector.push_absent(Head { drop_name, ..Head::new(table.labels(group)) })?;
         for (step, out) in row.iter_mut().enumerate() {
             values.clear();
             values.extend(members.iter().map(|&i| input.row(i)[step]).filter(|&v| !is_absent(v)));
@@ -56,7 +57,7 @@ pub(super) fn count_values(
     let keys = KeyMaker::new(grouping, false);
     let mut table = KeyTable::default();
     let mut vector = Vector::new(input.steps, memory)?;
-    let (mut rows, mut key): (HashMap<u64, usize>, Vec<u8>) = (HashMap::new(), Vec::new());
+    let mut rows: HashMap<u64, usize> = HashMap::new();
     for (head, row) in input.rows() {
         // A series often keeps its value: look its row up once for each value.
         rows.clear();
@@ -68,21 +69,43 @@ pub(super) fn count_values(
             let place = match rows.get(&bits) {
                 Some(&place) => place,
                 None => {
-                    let mut labels: LabelsBuilder = head.labels.iter().collect();
-                    labels.set(label, &format_plain(v));
-                    key.clear();
-                    keys.push(labels.build().iter(), &mut key);
-                    let place = table.number(&key);
-                    if place == vector.len() {
-                        vector.push_absent(Head::new(table.labels(place)))?;
-                    }
+                    let place = place_of(&format_plain(v), head, label, &keys, &mut table, &mut vector)?;
                     rows.insert(bits, place);
                     place
                 }
             };
-            let cell = &mut vector.row_mut(place)[step];
-            *cell = if is_absent(*cell) { 1.0 } else { *cell + 1.0 };
+            count(&mut vector, place, step);
+        }
+        for (step, h) in head.histograms.iter().flatten().enumerate() {
+            let Some(h) = h else { continue };
+            let place = place_of(&native::describe(h), head, label, &keys, &mut table, &mut vector)?;
+            count(&mut vector, place, step);
         }
     }
     Ok(vector)
+}
+
+/// The row that counts a value of a series' group.
+fn place_of(
+    value: &str,
+    head: &Head,
+    label: &str,
+    keys: &KeyMaker,
+    table: &mut KeyTable,
+    vector: &mut Vector,
+) -> Result<usize, Error> {
+    let mut labels: LabelsBuilder = head.labels.iter().collect();
+    labels.set(label, value);
+    let mut key = Vec::new();
+    keys.push(labels.build().iter(), &mut key);
+    let place = table.number(&key);
+    if place == vector.len() {
+        vector.push_absent(Head::new(table.labels(place)))?;
+    }
+    Ok(place)
+}
+
+fn count(vector: &mut Vector, place: usize, step: usize) {
+    let cell = &mut vector.row_mut(place)[step];
+    *cell = if is_absent(*cell) { 1.0 } else { *cell + 1.0 };
 }

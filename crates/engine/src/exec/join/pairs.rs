@@ -1,17 +1,23 @@
 //! Arithmetic and comparisons between matching series.
 
+use std::sync::Arc;
+
 use hashbrown::HashMap;
 use model::{Labels, LabelsBuilder, METRIC_NAME};
+use promql::Span;
 use promql::ast::{BinaryOp, Cardinality, VectorMatching};
 use request::MemoryAccount;
 
+use super::super::histograms::{self, Operand, Outcome};
 use super::super::scalars;
 use crate::Error;
+use crate::notes::Notes;
 use crate::plan::changes_metric;
 use crate::vector::{ABSENT, Head, METADATA_LABELS, Vector, is_absent};
 
 /// The two sides, the one that may have several series in a match group first.
 pub(super) struct Sides<'a> {
+    pub(super) span: Span,
     pub(super) op: BinaryOp,
     pub(super) matching: &'a VectorMatching,
     pub(super) return_bool: bool,
@@ -27,7 +33,7 @@ pub(super) struct Sides<'a> {
 type Pair = (usize, Option<usize>);
 
 impl Sides<'_> {
-    pub(super) fn join(&self, memory: &MemoryAccount) -> Result<Vector, Error> {
+    pub(super) fn join(&self, memory: &MemoryAccount, notes: &mut Notes) -> Result<Vector, Error> {
         let steps = self.many.steps;
         let mut ones: Vec<Vec<usize>> = vec![Vec::new(); self.signatures];
         for (j, &signature) in self.one_signatures.iter().enumerate() {
@@ -46,8 +52,12 @@ impl Sides<'_> {
             for partner in partners.chain(fill) {
                 let head = self.head(&self.many.series[i].labels, partner.map(|j| &self.one.series[j].labels));
                 self.check_unique(&head, signature, (i, partner), &manys, &ones, &mut results)?;
-                let row = vector.push_absent(head)?;
-                self.fill_row(i, partner, &ones[signature], row);
+                vector.push_absent(head)?;
+                let last = vector.len() - 1;
+                self.fill_row(i, partner, &ones[signature], vector.row_mut(last));
+                if self.has_histograms(i, partner) || self.is_trim() {
+                    self.fill_histograms((i, partner), &ones[signature], &mut vector, notes);
+                }
             }
         }
         if let Some(fill) = self.matching.fill.lhs {
@@ -56,7 +66,7 @@ impl Sides<'_> {
                 let head = self.head(&self.matched(labels), Some(labels));
                 let row = vector.push_absent(head)?;
                 for (step, out) in row.iter_mut().enumerate() {
-                    let alone = manys[signature].iter().all(|&i| is_absent(self.many.row(i)[step]));
+                    let alone = manys[signature].iter().all(|&i| !self.many.has_value(i, step));
                     let value = self.one.row(j)[step];
                     if alone && !is_absent(value) {
                         *out = self.value(fill, value);
@@ -72,7 +82,7 @@ impl Sides<'_> {
         let Some(j) = partner else {
             let fill = self.matching.fill.rhs.unwrap_or(f64::NAN);
             for (step, out) in row.iter_mut().enumerate() {
-                let alone = ones.iter().all(|&j| is_absent(self.one.row(j)[step]));
+                let alone = ones.iter().all(|&j| !self.one.has_value(j, step));
                 if alone && !is_absent(many[step]) {
                     *out = self.value(many[step], fill);
                 }
@@ -87,6 +97,47 @@ impl Sides<'_> {
             (BinaryOp::Sub, false) => both(row, many, one, |a, b| a - b),
             (BinaryOp::Div, false) => both(row, many, one, |a, b| a / b),
             _ => both(row, many, one, |a, b| self.value(a, b)),
+        }
+    }
+
+    fn has_histograms(&self, i: usize, partner: Option<usize>) -> bool {
+        self.many.series[i].histograms.is_some() || partner.is_some_and(|j| self.one.series[j].histograms.is_some())
+    }
+
+    fn is_trim(&self) -> bool {
+        matches!(self.op, BinaryOp::TrimLower | BinaryOp::TrimUpper)
+    }
+
+    /// The steps of the last row of `vector` where a histogram takes part.
+    fn fill_histograms(&self, pair: Pair, ones: &[usize], vector: &mut Vector, notes: &mut Notes) {
+        let last = vector.len() - 1;
+        let (i, partner) = pair;
+        for step in 0..self.many.steps {
+            if !self.matches(pair, ones, step) {
+                continue;
+            }
+            let many = operand(self.many, i, step);
+            let one = match partner {
+                Some(j) => operand(self.one, j, step),
+                None => Operand::Float(self.matching.fill.rhs.unwrap_or(f64::NAN)),
+            };
+            if !self.is_trim() && matches!((many, one), (Operand::Float(_), Operand::Float(_))) {
+                continue;
+            }
+            vector.row_mut(last)[step] = ABSENT;
+            let swapped = self.matching.card == Cardinality::OneToMany;
+            let (lhs, rhs) = if swapped { (one, many) } else { (many, one) };
+            match histograms::between(self.op, lhs, rhs, notes, self.span) {
+                None => {}
+                Some(outcome) if self.return_bool => {
+                    let holds = matches!(outcome, Outcome::Histogram(_));
+                    vector.row_mut(last)[step] = f64::from(u8::from(holds));
+                }
+                Some(Outcome::Histogram(h)) => {
+                    vector.series[last].set_histogram(step, self.many.steps, Arc::new(h));
+                }
+                Some(Outcome::Filtered) => {}
+            }
         }
     }
 
@@ -107,16 +158,16 @@ impl Sides<'_> {
         }
         let filled = self.matching.fill.lhs.is_some() || self.matching.fill.rhs.is_some();
         let mut active = vec![filled; self.many.steps];
-        for (_, row) in self.many.rows() {
-            for (active, &v) in active.iter_mut().zip(row) {
-                *active |= !is_absent(v);
+        for i in 0..self.many.len() {
+            for (step, active) in active.iter_mut().enumerate() {
+                *active = *active || self.many.has_value(i, step);
             }
         }
         for group in ones.iter().filter(|group| group.len() > 1) {
             let mut holder: Vec<Option<usize>> = vec![None; self.many.steps];
             for &j in group {
-                for ((&v, holder), _) in self.one.row(j).iter().zip(&mut holder).zip(&active).filter(|(_, a)| **a) {
-                    if is_absent(v) {
+                for (step, holder) in holder.iter_mut().enumerate() {
+                    if !active[step] || !self.one.has_value(j, step) {
                         continue;
                     }
                     match holder {
@@ -174,10 +225,10 @@ impl Sides<'_> {
     }
 
     fn matches(&self, (i, partner): Pair, ones: &[usize], step: usize) -> bool {
-        !is_absent(self.many.row(i)[step])
+        self.many.has_value(i, step)
             && match partner {
-                Some(j) => !is_absent(self.one.row(j)[step]),
-                None => ones.iter().all(|&j| is_absent(self.one.row(j)[step])),
+                Some(j) => self.one.has_value(j, step),
+                None => ones.iter().all(|&j| !self.one.has_value(j, step)),
             }
     }
 
@@ -203,7 +254,14 @@ impl Sides<'_> {
             let value = one.or(filled.as_ref()).and_then(|labels| labels.get(name));
             labels.set(name, value.unwrap_or(""));
         }
-        Head { labels: labels.build(), drop_name: self.return_bool && self.delayed }
+        Head { drop_name: self.return_bool && self.delayed, ..Head::new(labels.build()) }
+    }
+}
+
+fn operand(side: &Vector, i: usize, step: usize) -> Operand<'_> {
+    match side.series[i].histogram(step) {
+        Some(h) => Operand::Histogram(h),
+        None => Operand::Float(side.row(i)[step]),
     }
 }
 

@@ -132,6 +132,7 @@ impl Builder<'_> {
             param: None,
             label: String::new(),
             param_span: span,
+            input_span: span,
         };
         let present = self.push(Op::Aggregate(Box::new(aggregate)), grid, span);
         self.push(Op::Absent(present, labels), grid, span)
@@ -209,7 +210,7 @@ impl Builder<'_> {
             FunctionId::HistogramQuantiles => {
                 BucketFunction::Quantiles(self.text(*call.args.get(1).ok_or_else(|| wrong_arguments(call))?)?)
             }
-            _ => BucketFunction::NativeOnly,
+            func => BucketFunction::OfNative(func),
         };
         let input = first_vector(call)?;
         let scalars = call.args.iter().filter(|&&id| self.ast.value_type(id) == ValueType::Scalar);
