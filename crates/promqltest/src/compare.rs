@@ -1,6 +1,7 @@
 //! Whether a result is what an `eval` expects.
 
-use model::{Labels, Sample, Series, Value};
+use model::histogram::indexed;
+use model::{FloatHistogram, Labels, Sample, Series, Span, Value};
 
 use crate::number::almost_equal;
 use crate::script::{Eval, ExpectKind, Expected, Steps};
@@ -41,12 +42,17 @@ fn vector(eval: &Eval, samples: &[Sample]) -> Result<(), String> {
             return Err(format!("expected metric {labels} at position {} but was at {}", place + 1, at + 1));
         }
         match values.first() {
+            Some(SequenceValue::Histogram { histogram: expected, hint_written }) => match &sample.h {
+                Some(h) if same_histogram(expected, h, *hint_written) => {}
+                Some(h) => return Err(format!("expected {expected:?} for {labels} but got {h:?}")),
+                None => return Err(format!("expected histogram for {labels} but got float value {}", sample.v)),
+            },
+            Some(SequenceValue::Float(expected)) if let Some(h) = &sample.h => {
+                return Err(format!("expected {expected} for {labels} but got {h:?}"));
+            }
             Some(SequenceValue::Float(expected)) if almost_equal(*expected, sample.v) => {}
             Some(SequenceValue::Float(expected)) => {
                 return Err(format!("expected {expected} for {labels} but got {}", sample.v));
-            }
-            Some(SequenceValue::Histogram { .. }) => {
-                return Err(format!("expected histogram for {labels} but got float value {}", sample.v));
             }
             Some(SequenceValue::Omitted) | None => return Err(format!("no value is expected for {labels}")),
         }
@@ -75,7 +81,7 @@ fn matrix(eval: &Eval, series: &[Series]) -> Result<(), String> {
         };
         let times = (0..).map(|i| start + i * step);
         let mut floats = Vec::new();
-        let mut histograms = 0;
+        let mut histograms = Vec::new();
         for (t, value) in times.zip(values) {
             if t > end {
                 let n = values.len();
@@ -84,15 +90,23 @@ fn matrix(eval: &Eval, series: &[Series]) -> Result<(), String> {
             match value {
                 SequenceValue::Omitted => {}
                 SequenceValue::Float(v) => floats.push((t, *v)),
-                SequenceValue::Histogram { .. } => histograms += 1,
+                SequenceValue::Histogram { histogram, hint_written } => histograms.push((t, histogram, *hint_written)),
             }
         }
-        if floats.len() != found.t.len() || histograms > 0 {
+        if floats.len() != found.t.len() || histograms.len() != found.h.len() {
             return Err(format!(
-                "expected {} float points and {histograms} histogram points for {labels}, but got {}",
+                "expected {} float points and {} histogram points for {labels}, but got {}",
                 floats.len(),
+                histograms.len(),
                 points(found)
             ));
+        }
+        for (i, ((t, expected, hint_written), (found_t, h))) in histograms.iter().zip(&found.h).enumerate() {
+            if t != found_t || !same_histogram(expected, h, *hint_written) {
+                return Err(format!(
+                    "expected histogram at index {i} for {labels} to be {expected:?} at {t}, but got {h:?} at {found_t}"
+                ));
+            }
         }
         for (i, ((t, v), (found_t, found_v))) in floats.iter().zip(found.t.iter().zip(&found.v)).enumerate() {
             if t != found_t {
@@ -117,6 +131,37 @@ fn matrix(eval: &Eval, series: &[Series]) -> Result<(), String> {
     }
 }
 
+/// Equal up to rounding; empty buckets and, unless written, the reset hint aside.
+fn same_histogram(expected: &FloatHistogram, got: &FloatHistogram, hint_written: bool) -> bool {
+    let close = |a: f64, b: f64| almost_equal(a, b);
+    let same_buckets = |spans_a: &[Span], a: &[f64], spans_b: &[Span], b: &[f64]| {
+        let populated = |spans: &[Span], counts: &[f64]| {
+            indexed(spans, counts).filter(|(_, count)| *count != 0.0).collect::<Vec<_>>()
+        };
+        let (a, b) = (populated(spans_a, a), populated(spans_b, b));
+        a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| a.0 == b.0 && close(a.1, b.1))
+    };
+    expected.schema == got.schema
+        && close(expected.count, got.count)
+        && close(expected.sum, got.sum)
+        && expected.custom_values == got.custom_values
+        && expected.zero_threshold == got.zero_threshold
+        && close(expected.zero_count, got.zero_count)
+        && same_buckets(
+            &expected.negative_spans,
+            &expected.negative_buckets,
+            &got.negative_spans,
+            &got.negative_buckets,
+        )
+        && same_buckets(
+            &expected.positive_spans,
+            &expected.positive_buckets,
+            &got.positive_spans,
+            &got.positive_buckets,
+        )
+        && (!hint_written || expected.counter_reset_hint == got.counter_reset_hint)
+}
+
 /// Matrices are always sorted by labels.
 pub(crate) fn sorted(series: &[Series]) -> Result<(), String> {
     match series.windows(2).find(|pair| pair[0].labels > pair[1].labels) {
@@ -135,7 +180,8 @@ fn wanted(expected: &Expected) -> String {
 
 fn points(series: &Series) -> String {
     let points: Vec<String> = series.t.iter().zip(&series.v).map(|(t, v)| format!("{v} @[{t}]")).collect();
-    format!("{} float points [{}]", points.len(), points.join(" "))
+    let (floats, histograms) = (points.len(), series.h.len());
+    format!("{floats} float points [{}] and {histograms} histogram points", points.join(" "))
 }
 
 fn show(values: &[SequenceValue]) -> String {

@@ -143,7 +143,9 @@ impl Tester {
         let mut samples = Vec::new();
         for series in matrix {
             if let Some(at) = series.t.iter().position(|t| *t == time) {
-                samples.push(Sample { labels: series.labels, t: time, v: series.v[at] });
+                samples.push(Sample { labels: series.labels, t: time, v: series.v[at], h: None });
+            } else if let Some((_, h)) = series.h.into_iter().find(|(t, _)| *t == time) {
+                samples.push(Sample { labels: series.labels, t: time, v: 0.0, h: Some(h) });
             }
         }
         let middle = match (&value, samples.first()) {

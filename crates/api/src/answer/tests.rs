@@ -27,7 +27,8 @@ fn each_type_of_result_is_written_as_prometheus_writes_it() {
         r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{"__name__":"up","job":"a"},"value":[60,"+Inf"]}],"analysis":{}}}"#
     );
     let t: Arc<[i64]> = [0, 15_000].into();
-    let series = |labels: &Labels, v: [f64; 2]| Series { labels: labels.clone(), t: Arc::clone(&t), v: v.to_vec(), h: vec![] };
+    let series =
+        |labels: &Labels, v: [f64; 2]| Series { labels: labels.clone(), t: Arc::clone(&t), v: v.to_vec(), h: vec![] };
     let other = Series { labels: Labels::empty(), t: [1].into(), v: vec![-0.0], h: vec![] };
     let matrix = Value::Matrix(vec![series(&labels, [1.0, f64::NAN]), series(&Labels::empty(), [2.0, 3.0]), other]);
     assert_eq!(

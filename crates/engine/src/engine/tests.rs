@@ -47,7 +47,7 @@ fn range_with(cx: &Context, source: &Memory, query: &str, grid: Grid) -> Result<
 }
 
 fn vector(pairs: &[(&str, f64)], t: i64) -> Value {
-    Value::Vector(pairs.iter().map(|&(l, v)| Sample { labels: labels(l), t, v }).collect())
+    Value::Vector(pairs.iter().map(|&(l, v)| Sample { labels: labels(l), t, v, h: None }).collect())
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn selectors_and_operators() {
     check("clamp(a, 0, 2.5)", &[("x=1", 2.0), ("x=2", 2.5)]);
     assert_eq!(instant(&memory, "1 + 2 * 3", 60_000), Value::Scalar { t: 60_000, v: 7.0 });
     assert_eq!(instant(&memory, "\"text\"", 60_000), Value::String { t: 60_000, v: "text".to_owned() });
-    let samples = Series { labels: labels("__name__=a,x=1"), t: [60_000].into(), v: vec![2.0] };
+    let samples = Series { labels: labels("__name__=a,x=1"), t: [60_000].into(), v: vec![2.0], h: vec![] };
     assert_eq!(instant(&memory, "a[1m]", 60_000), Value::Matrix(vec![samples]));
 }
 
@@ -226,7 +226,7 @@ fn a_range_is_its_instants() {
             let pinned = query.replace("end()", "3000");
             let expected = match instant(&memory, &pinned, time) {
                 Value::Vector(samples) => samples,
-                Value::Scalar { t, v } => vec![Sample { labels: Labels::empty(), t, v }],
+                Value::Scalar { t, v } => vec![Sample { labels: Labels::empty(), t, v, h: None }],
                 other => panic!("{query} gives {other:?}"),
             };
             points += expected.len();

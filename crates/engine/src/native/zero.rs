@@ -1,5 +1,7 @@
 //! The zero bucket: two histograms are added over the wider of theirs.
 
+use std::cmp::Ordering;
+
 use model::histogram::bound;
 
 use super::{Native, Sum};
@@ -8,11 +10,11 @@ impl Native {
     /// Widens the zero bucket of either until both are the same.
     pub(super) fn widen_zero_buckets(&mut self, other: &mut Self, kahan: bool) {
         // Thresholds that cannot be compared would never agree.
-        while self.zero_threshold < other.zero_threshold || self.zero_threshold > other.zero_threshold {
-            if self.zero_threshold > other.zero_threshold {
-                other.widen_zero(self.zero_threshold, kahan);
-            } else {
-                self.widen_zero(other.zero_threshold, kahan);
+        while let Some(order) = self.zero_threshold.partial_cmp(&other.zero_threshold) {
+            match order {
+                Ordering::Equal => return,
+                Ordering::Greater => other.widen_zero(self.zero_threshold, kahan),
+                Ordering::Less => self.widen_zero(other.zero_threshold, kahan),
             }
         }
     }

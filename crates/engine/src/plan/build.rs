@@ -274,7 +274,10 @@ impl<'a> Builder<'a> {
     /// The value of a string literal.
     fn text(&self, id: NodeId) -> Result<String, Error> {
         match self.ast.kind(self.ast.unwrap_parens(id)) {
-            Kind::String(bytes) => Ok(String::from_utf8_lossy(bytes).into_owned()),
+            Kind::String(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) => Ok(text.to_owned()),
+                Err(_) => Err(Error::Execution(format!("invalid label name {}", model::quote::go_quote(bytes)))),
+            },
             _ => Err(Error::BadQuery("a string literal was expected".to_owned())),
         }
     }

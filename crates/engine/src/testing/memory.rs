@@ -2,9 +2,10 @@ use std::sync::Arc;
 
 use block::{Columns, Corrupt};
 use futures::stream::{self, BoxStream, StreamExt};
-use model::{LabelTable, LabelTableBuilder, Labels, LabelsRef};
+use model::{CounterResetHint, FloatHistogram, LabelTable, LabelTableBuilder, Labels, LabelsRef};
 use request::Context;
 
+use crate::native::is_reset;
 use crate::{Encoded, Error, Queryable, Select};
 
 /// Series in memory, already decoded. For tests and for scripts of the test language.
@@ -28,7 +29,8 @@ impl Memory {
         self
     }
 
-    /// Adds a series, or samples after those that the series has.
+    /// Adds a series, or samples after those that the series has. Reset hints of counter histograms are
+    /// set as storage finds them.
     pub fn add(&mut self, labels: Labels, columns: Columns) {
         match self.series.binary_search_by(|(known, _)| known.cmp(&labels)) {
             Ok(i) => {
@@ -37,8 +39,13 @@ impl Memory {
                 known.v.extend(columns.v);
                 known.ht.extend(columns.ht);
                 known.h.extend(columns.h);
+                set_hints(known);
             }
-            Err(i) => self.series.insert(i, (labels, Arc::new(columns))),
+            Err(i) => {
+                let mut columns = columns;
+                set_hints(&mut columns);
+                self.series.insert(i, (labels, Arc::new(columns)));
+            }
         }
     }
 
@@ -46,6 +53,26 @@ impl Memory {
     pub fn add_floats(&mut self, labels: Labels, samples: impl IntoIterator<Item = (i64, f64)>) {
         let (t, v) = samples.into_iter().unzip();
         self.add(labels, Columns { t, v, ..Columns::default() });
+    }
+}
+
+/// What a TSDB tells of stored samples: within a run of histograms there is no reset; of what begins a
+/// run nothing is known. A reset, a float or a staleness marker ends a run.
+fn set_hints(columns: &mut Columns) {
+    let mut before: Option<FloatHistogram> = None;
+    let mut floats = columns.t.iter().copied().peekable();
+    for (&t, h) in columns.ht.iter().zip(&mut columns.h) {
+        while floats.next_if(|&float| float < t).is_some() {
+            before = None;
+        }
+        if !matches!(h.counter_reset_hint, CounterResetHint::Gauge | CounterResetHint::CounterReset) {
+            h.counter_reset_hint = CounterResetHint::Unknown;
+            if before.as_ref().is_some_and(|before| !is_reset(h, before)) {
+                h.counter_reset_hint = CounterResetHint::NotCounterReset;
+            }
+        }
+        let ends = h.is_stale() || h.counter_reset_hint == CounterResetHint::Gauge;
+        before = (!ends).then(|| h.clone());
     }
 }
 

@@ -178,7 +178,7 @@ impl Builder<'_> {
         let pattern = self.text(pattern)?;
         let regex = Regex::new(&pattern)
             .map_err(|_| Error::Execution(format!("invalid regular expression in label_replace(): {pattern}")))?;
-        let target = self.text(target)?;
+        let target = self.text(target).unwrap_or_default();
         if target.is_empty() {
             return Err(Error::Execution("invalid destination label name in label_replace(): ".to_owned()));
         }
