@@ -39,19 +39,16 @@ fn fleet() -> BTreeSet<Labels> {
     series
 }
 
-fn check(index: &IndexReader, series: &BTreeSet<Labels>, matchers: &[Matcher]) {
-    let found = select(index, matchers).unwrap();
-    let mut entry = SeriesEntry::default();
-    let text = |r| index.symbol(r).unwrap();
-    let found: Vec<Labels> = found
-        .into_iter()
-        .map(|r| {
-            index.series(r, &mut entry).unwrap();
-            Labels::from_sorted(entry.labels.iter().map(|&(n, v)| (text(n), text(v))))
-        })
-        .collect();
-    let holds = |l: &&Labels| matchers.iter().all(|m| m.matches(l.get(&m.name).unwrap_or("")));
-    let expected: Vec<Labels> = series.iter().filter(holds).cloned().collect();
+/// A matcher and, for each series of the index in order, whether it holds.
+struct Tried {
+    matcher: Matcher,
+    holds: Vec<bool>,
+}
+
+fn check(index: &IndexReader, all: &[u32], tried: &[&Tried]) {
+    let matchers: Vec<Matcher> = tried.iter().map(|t| t.matcher.clone()).collect();
+    let expected: Vec<u32> = (0..all.len()).filter(|&i| tried.iter().all(|t| t.holds[i])).map(|i| all[i]).collect();
+    let found = select(index, &matchers).unwrap();
     assert!(found == expected, "{matchers:?}: {} series, expected {}", found.len(), expected.len());
 }
 
@@ -94,13 +91,24 @@ fn combinations_of_matchers_select_what_they_say() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), &series);
     let index = IndexReader::open(&dir.path().join("index")).unwrap();
-    check(&index, &series, &[]);
-    let matchers: Vec<_> = CONDITIONS.iter().map(|&(op, n, v)| Matcher::new(op, n, v).unwrap()).collect();
-    for (i, a) in matchers.iter().enumerate() {
-        check(&index, &series, std::slice::from_ref(a));
-        for (j, b) in matchers.iter().enumerate().skip(i) {
-            check(&index, &series, &[a.clone(), b.clone()]);
-            check(&index, &series, &[b.clone(), a.clone(), matchers[(i * 7 + j) % matchers.len()].clone()]);
+    let all = index.all_postings().unwrap().to_vec();
+    let mut entry = SeriesEntry::default();
+    for (&reference, labels) in all.iter().zip(&series) {
+        index.series(reference, &mut entry).unwrap();
+        let text = |r| index.symbol(r).unwrap();
+        assert_eq!(Labels::from_sorted(entry.labels.iter().map(|&(n, v)| (text(n), text(v)))), *labels);
+    }
+    check(&index, &all, &[]);
+    let tried = CONDITIONS.iter().map(|&(op, n, v)| {
+        let matcher = Matcher::new(op, n, v).unwrap();
+        Tried { holds: series.iter().map(|l| matcher.matches(l.get(n).unwrap_or(""))).collect(), matcher }
+    });
+    let tried: Vec<Tried> = tried.collect();
+    for (i, a) in tried.iter().enumerate() {
+        check(&index, &all, &[a]);
+        for (j, b) in tried.iter().enumerate().skip(i) {
+            check(&index, &all, &[a, b]);
+            check(&index, &all, &[b, a, &tried[(i * 7 + j) % tried.len()]]);
         }
     }
 }
