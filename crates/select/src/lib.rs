@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use engine::{Encoded, Error, Queryable, Select};
 use futures::stream::{BoxStream, StreamExt};
+use model::TimeRange;
 use request::Context;
 use store::dedup::{Func, widen_to_cells};
 use store::merge::{MergeOptions, merge_streams};
@@ -101,8 +102,9 @@ impl Queryable for Selector {
         let (requests, mode) = self.plan(&select);
         let streams = requests.into_iter().map(|request| self.store.series(cx, request)).collect();
         let merged = merge_streams(streams, MergeOptions { tag_replicas: true, ..MergeOptions::default() });
-        let (cx, partial) = (cx.clone(), self.options.partial_response);
-        let batches = merged.filter_map(move |frame| std::future::ready(take(&cx, frame, mode, partial).transpose()));
+        let (cx, partial, wanted) = (cx.clone(), self.options.partial_response, select.samples);
+        let batches =
+            merged.filter_map(move |frame| std::future::ready(take(&cx, frame, mode, partial, wanted).transpose()));
         // A selection ends with its first error.
         let ended = batches.scan(false, |failed, item| {
             let out = (!*failed).then(|| {
@@ -121,6 +123,7 @@ fn take(
     frame: store::Result<Frame>,
     mode: Mode,
     partial: PartialResponse,
+    wanted: TimeRange,
 ) -> Result<Option<Box<dyn Encoded>>, Error> {
     cx.check()?;
     match frame.map_err(error)? {
@@ -139,7 +142,12 @@ fn take(
         Frame::Missing(missing) if partial == PartialResponse::Abort => {
             Err(Error::Storage(format!("store {}: {}", missing.store, missing.cause)))
         }
-        Frame::Missing(missing) => {
+        Frame::Missing(mut missing) => {
+            // More may have been asked for than the query reads.
+            let read = TimeRange::new(missing.min_time, missing.max_time).intersection(wanted);
+            if !read.is_empty() {
+                (missing.min_time, missing.max_time) = (read.min, read.max);
+            }
             cx.coverage().add_missing(missing);
             Ok(None)
         }

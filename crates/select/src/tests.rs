@@ -214,8 +214,8 @@ fn what_is_missing_is_noted_or_fails() {
     let cx = Context::inline(0);
     let lenient = Selector::new(proxy.clone(), dedup(Func::Stable));
     assert_eq!(run(&lenient, &cx, select(START, START + HOUR)).unwrap().len(), 2);
-    let Missing { store, cause, .. } = cx.coverage().missing().remove(0);
-    assert_eq!((store.as_str(), cause.as_str()), ("us", "down"));
+    let Missing { store, cause, min_time, max_time, .. } = cx.coverage().missing().remove(0);
+    assert_eq!((store.as_str(), cause.as_str(), min_time, max_time), ("us", "down", START, START + HOUR));
     let strict = Options { partial_response: PartialResponse::Abort, ..dedup(Func::Stable) };
     let e = run(&Selector::new(proxy, strict), &cx, select(START, START + HOUR)).unwrap_err();
     assert_eq!(e.to_string(), "store us: down");
