@@ -20,6 +20,8 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  esker up --demo
+  esker up --prometheus.url=http://localhost:9090 --tsdb.path=/prometheus
   esker sidecar --prometheus.url=http://localhost:9090 --tsdb.path=/prometheus \
       --objstore.config-file=bucket.yaml
   esker store --data-dir=/var/esker --objstore.config-file=bucket.yaml
@@ -30,6 +32,8 @@ Flags are those of Thanos; each subcommand lists its own with --help.";
 
 #[derive(Debug, Subcommand)]
 enum Role {
+    /// Run a whole tier in one process
+    Up(Box<up::Args>),
     /// Upload the blocks of a Prometheus server to a bucket and serve its head
     Sidecar(Box<sidecar::Args>),
     /// Serve the blocks of a bucket
@@ -49,6 +53,7 @@ const INERT: &[(&str, &[Inert])] = &[
     ("query", query::INERT),
     ("compact", compact::INERT),
     ("tools", &[]),
+    ("up", &[]),
 ];
 
 impl Role {
@@ -56,6 +61,7 @@ impl Role {
         match self {
             Self::Sidecar(args) => sidecar::run(*args, shell).await,
             Self::Store(args) => gateway::run(*args, shell).await,
+            Self::Up(args) => up::run(*args, shell).await,
             Self::Query(args) => query::run(*args, shell).await,
             Self::Tools(args) => tools::run(*args, shell).await,
             Self::Compact(args) => compact::run(*args, shell).await,
