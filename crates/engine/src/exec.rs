@@ -5,6 +5,7 @@ mod buckets;
 mod collect;
 mod group;
 mod histograms;
+mod info;
 mod join;
 mod labels;
 mod maps;
@@ -115,6 +116,7 @@ impl<'a> Run<'a> {
             Op::Buckets(buckets) => Data::Vector(self.buckets(*buckets, &grid)?),
             Op::LabelReplace(replace) => Data::Vector(self.label_replace(*replace)?),
             Op::LabelJoin(join) => Data::Vector(self.label_join(*join)?),
+            Op::Info(info) => Data::Vector(self.info(*info, &grid).await?),
             Op::Sort(sort) => Data::Vector(self.sort(*sort, &grid, span)?),
             Op::Absent(input, labels) => Data::Vector(self.absent(input, labels)?),
             Op::Nothing => Data::Vector(Vector::new(steps, self.cx.memory())?),

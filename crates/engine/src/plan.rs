@@ -75,6 +75,7 @@ pub(crate) enum Op {
     Buckets(Box<Buckets>),
     LabelReplace(Box<LabelReplace>),
     LabelJoin(Box<LabelJoin>),
+    Info(Box<Info>),
     Sort(Box<Sort>),
     /// 1 where the aggregation below, which has at most one series, has nothing.
     Absent(Id, Labels),
@@ -103,7 +104,8 @@ pub(crate) struct Scan {
 impl Scan {
     /// Whether the result is no longer the metric that was selected.
     pub(crate) fn drops_name(&self) -> bool {
-        !self.rollup.keeps_name() || self.maps.iter().any(Map::drops_name)
+        // What `info` reads is told apart by name.
+        self.func != INFO && (!self.rollup.keeps_name() || self.maps.iter().any(Map::drops_name))
     }
 }
 
@@ -227,6 +229,19 @@ pub(crate) struct LabelJoin {
     pub(crate) target: String,
     pub(crate) separator: String,
     pub(crate) sources: Vec<String>,
+}
+
+/// The function as sources are told, and as its scan is known by.
+pub(crate) const INFO: &str = "info";
+
+/// `info(v, {labels})`.
+#[derive(Debug)]
+pub(crate) struct Info {
+    pub(crate) input: Id,
+    /// Reads the times of the info series' samples; the matchers are known when the input is.
+    pub(crate) scan: Scan,
+    /// The matchers of the second argument.
+    pub(crate) labels: Vec<Matcher>,
 }
 
 #[derive(Debug)]

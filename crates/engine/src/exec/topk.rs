@@ -12,6 +12,7 @@ use super::Run;
 use super::group::{KeyMaker, KeyTable};
 use super::scan::{Morsel, Sink, Wants};
 use crate::Error;
+use crate::notes::format_g;
 use crate::plan::{Grouping, Source};
 use crate::vector::{Head, Histograms, Vector, is_absent};
 
@@ -240,10 +241,10 @@ impl Run<'_> {
             return Err(Error::Execution("Parameter value is NaN".to_owned()));
         }
         if min <= i64::MIN as f64 {
-            return Err(Error::Execution(format!("Scalar value {min} underflows int64")));
+            return Err(Error::Execution(format!("Scalar value {} underflows int64", format_g(min))));
         }
         if max >= i64::MAX as f64 {
-            return Err(Error::Execution(format!("Scalar value {max} overflows int64")));
+            return Err(Error::Execution(format!("Scalar value {} overflows int64", format_g(max))));
         }
         Ok(false)
     }

@@ -2,6 +2,7 @@
 
 mod calls;
 mod context;
+mod info;
 
 use std::sync::Arc;
 
@@ -250,10 +251,9 @@ impl<'a> Builder<'a> {
         if let Some(id) = node.param {
             param_span = self.ast.span(id);
             if node.op == ast::AggregateOp::CountValues {
-                label = self.text(id)?;
-                if label.is_empty() {
-                    return Err(Error::Execution(format!("invalid label name {}", model::quote::go_quote(b""))));
-                }
+                let name = self.bytes(id)?;
+                label = label_name(name)
+                    .ok_or_else(|| Error::Execution(format!("invalid label name {}", model::quote::go_quote(name))))?;
                 if !node.without {
                     labels.push(label.clone());
                 }
@@ -271,14 +271,26 @@ impl<'a> Builder<'a> {
         Ok(Built::Node(self.push(Op::Aggregate(Box::new(aggregate)), grid, span)))
     }
 
-    /// The value of a string literal.
+    /// The value of a string literal; what is not UTF-8 is replaced.
     fn text(&self, id: NodeId) -> Result<String, Error> {
+        Ok(String::from_utf8_lossy(self.bytes(id)?).into_owned())
+    }
+
+    /// A string literal that has to name a label; else an error that begins with `wrong`.
+    fn label(&self, id: NodeId, wrong: &str) -> Result<String, Error> {
+        let name = self.bytes(id)?;
+        label_name(name).ok_or_else(|| Error::Execution(format!("{wrong}: {}", String::from_utf8_lossy(name))))
+    }
+
+    fn bytes(&self, id: NodeId) -> Result<&'a [u8], Error> {
         match self.ast.kind(self.ast.unwrap_parens(id)) {
-            Kind::String(bytes) => match std::str::from_utf8(bytes) {
-                Ok(text) => Ok(text.to_owned()),
-                Err(_) => Err(Error::Execution(format!("invalid label name {}", model::quote::go_quote(bytes)))),
-            },
+            Kind::String(bytes) => Ok(bytes),
             _ => Err(Error::BadQuery("a string literal was expected".to_owned())),
         }
     }
+}
+
+/// The name, if a label can have it.
+fn label_name(bytes: &[u8]) -> Option<String> {
+    String::from_utf8(bytes.to_vec()).ok().filter(|name| !name.is_empty())
 }

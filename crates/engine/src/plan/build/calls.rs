@@ -74,7 +74,7 @@ impl Builder<'_> {
             | F::HistogramSum
             | F::HistogramStddev
             | F::HistogramStdvar => Op::Buckets(Box::new(self.buckets(call)?)),
-            F::Info => return Err(Error::BadQuery("info() is not supported yet".to_owned())),
+            F::Info => Op::Info(Box::new(self.info(call, grid, span)?)),
             _ => return self.map_call(call, Map::Math(func), grid, span),
         };
         Ok(self.push(op, grid, span))
@@ -178,10 +178,7 @@ impl Builder<'_> {
         let pattern = self.text(pattern)?;
         let regex = Regex::new(&pattern)
             .map_err(|_| Error::Execution(format!("invalid regular expression in label_replace(): {pattern}")))?;
-        let target = self.text(target).unwrap_or_default();
-        if target.is_empty() {
-            return Err(Error::Execution("invalid destination label name in label_replace(): ".to_owned()));
-        }
+        let target = self.label(target, "invalid destination label name in label_replace()")?;
         Ok(LabelReplace {
             input: self.node(input)?,
             target,
@@ -193,13 +190,9 @@ impl Builder<'_> {
 
     fn label_join(&self, call: &Call) -> Result<LabelJoin, Error> {
         let [input, target, separator, ref sources @ ..] = call.args[..] else { return Err(wrong_arguments(call)) };
-        let (target, sources) = (self.text(target)?, self.texts(sources)?);
-        if sources.iter().any(String::is_empty) {
-            return Err(Error::Execution("invalid source label name in label_join(): ".to_owned()));
-        }
-        if target.is_empty() {
-            return Err(Error::Execution("invalid destination label name in label_join(): ".to_owned()));
-        }
+        let source = |id: &NodeId| self.label(*id, "invalid source label name in label_join()");
+        let sources = sources.iter().map(source).collect::<Result<_, _>>()?;
+        let target = self.label(target, "invalid destination label name in label_join()")?;
         Ok(LabelJoin { input: self.node(input)?, target, separator: self.text(separator)?, sources })
     }
 
@@ -270,8 +263,9 @@ fn range_function(id: FunctionId) -> Option<Rollup> {
         F::QuantileOverTime => Rollup::Quantile,
         F::MadOverTime => Rollup::Mad,
         F::FirstOverTime => Rollup::First,
-        F::LastOverTime => Rollup::Last,
-        F::PresentOverTime | F::AbsentOverTime => Rollup::Present,
+        // Which series are there is asked of all names at once, so none of them is dropped.
+        F::LastOverTime | F::AbsentOverTime => Rollup::Last,
+        F::PresentOverTime => Rollup::Present,
         F::Changes => Rollup::Changes,
         F::Resets => Rollup::Resets,
         F::TsOfFirstOverTime => Rollup::TsOfFirst,
