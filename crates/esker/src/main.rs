@@ -22,7 +22,7 @@ const EXAMPLES: &str = "\
 Examples:
   esker up --demo
   esker up --prometheus.url=http://localhost:9090 --tsdb.path=/prometheus
-  esker sidecar --prometheus.url=http://localhost:9090 --tsdb.path=/prometheus \
+  esker sidecar --prometheus.url=http://localhost:9090 --tsdb.path=/prometheus \\
       --objstore.config-file=bucket.yaml
   esker store --data-dir=/var/esker --objstore.config-file=bucket.yaml
   esker query --endpoint=store:10901 --endpoint=sidecar:10901 --query.replica-label=replica
@@ -78,7 +78,7 @@ fn command() -> clap::Command {
 
 fn main() -> ExitCode {
     let parsed = parse(command(), std::env::args_os()).and_then(|m| Cli::from_arg_matches(&m).map(|cli| (cli, m)));
-    let (cli, matches) = match parsed {
+    let (mut cli, matches) = match parsed {
         Ok(parsed) => parsed,
         Err(e) => {
             // Nothing is left to say where standard error is gone.
@@ -87,6 +87,11 @@ fn main() -> ExitCode {
         }
     };
     let (name, below) = matches.subcommand().unwrap_or(("esker", &matches));
+    if let Role::Query(args) = &mut cli.role
+        && let Some(command) = command().find_subcommand("query")
+    {
+        args.flags = query::shown_flags(command, below);
+    }
     daemon::process::run(name, &cli.process, |shell| async move {
         let own = INERT.iter().find(|(n, _)| *n == name).map_or(&[][..], |(_, list)| list);
         report_inert(below, own)?;
