@@ -136,7 +136,8 @@ pub fn esker() -> &'static Path {
         let test = std::env::current_exe().expect("the test's own path");
         let folder = test.ancestors().nth(2).expect("the profile's folder").to_owned();
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "--quiet", "--package", "esker", "--bin", "esker", "--manifest-path"]);
+        // The whole workspace's features, as other builds have them, so that nothing is built twice.
+        cargo.args(["build", "--quiet", "--workspace", "--bin", "esker", "--manifest-path"]);
         cargo.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
         if !cfg!(debug_assertions) {
             cargo.arg("--release");
