@@ -1,6 +1,6 @@
 //! The stores behind the addresses of the flags, which come and go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use rpc::{ClientTls, RemoteSettings, RemoteStore};
-use store::{Endpoints, Proxy, ProxyOptions, Store};
+use store::{Endpoints, Proxy, ProxyOptions, Store, StoreKind};
 
 use crate::querier::{Upstreams, status};
 
@@ -41,6 +41,8 @@ pub(crate) struct Remotes {
     endpoints: Arc<Endpoints>,
     proxy: Proxy,
     members: Mutex<BTreeMap<String, Member>>,
+    /// Labels that several sidecars share, so that each is named once.
+    shared_labels: Mutex<BTreeSet<String>>,
     metrics: Metrics,
 }
 
@@ -82,7 +84,15 @@ impl Remotes {
             r.register(name("failures"), "Lookups of the names of stores that failed", metrics.failures.clone());
         });
         let proxy = Proxy::new(Arc::clone(&endpoints), options);
-        Self { shell: shell.clone(), settings, endpoints, proxy, members: Mutex::default(), metrics }
+        Self {
+            shell: shell.clone(),
+            settings,
+            endpoints,
+            proxy,
+            members: Mutex::default(),
+            shared_labels: Mutex::default(),
+            metrics,
+        }
     }
 
     /// A store over all of them.
@@ -168,7 +178,29 @@ impl Remotes {
                 asked.push(Arc::clone(&member.store) as Arc<dyn Store>);
             }
         }
+        self.name_shared_labels(&asked);
         self.endpoints.set(asked);
+    }
+
+    /// Two Prometheus servers with the same external labels are taken for one; that is hardly ever meant.
+    fn name_shared_labels(&self, asked: &[Arc<dyn Store>]) {
+        let mut seen = BTreeMap::new();
+        let mut named = self.shared_labels.lock();
+        for info in asked.iter().map(|s| s.info()).filter(|i| i.kind == StoreKind::Sidecar) {
+            for labels in info.extents.iter().map(|e| e.labels.to_string()) {
+                if let Some(other) = seen.insert(labels.clone(), info.name.clone())
+                    && named.insert(labels.clone())
+                {
+                    tracing::warn!(
+                        external_labels = labels,
+                        first = other,
+                        second = info.name,
+                        "two sidecars have the same external labels, so their series are taken for the same: give \
+                         each Prometheus its own, for example a label replica"
+                    );
+                }
+            }
+        }
     }
 }
 

@@ -110,8 +110,17 @@ impl Comparison<'_> {
 
     /// What lies in the head of Prometheus: its scrapes of itself.
     fn present(&self, querier: &str) {
-        let newest = ask(&self.server.process.http, "/api/v1/query", &[("query", "up[1m]")]).expect("an answer");
-        let values = newest["data"]["result"][0]["values"].as_array().expect("Prometheus scrapes itself").clone();
+        // The first scrape comes some time within the first interval.
+        let values = (0..600)
+            .find_map(|_| {
+                let up = ask(&self.server.process.http, "/api/v1/query", &[("query", "up[1m]")]).expect("an answer");
+                let values = up["data"]["result"][0]["values"].as_array().cloned();
+                if values.is_none() {
+                    std::thread::sleep(std::time::Duration::from_millis(100));
+                }
+                values
+            })
+            .expect("Prometheus scrapes itself within a minute");
         let newest = values.last().and_then(|p| p[0].as_f64()).expect("a sample");
         // Half a second off every scrape.
         let time = [("time", format!("{:.3}", newest - 0.5))];
