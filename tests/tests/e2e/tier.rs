@@ -110,11 +110,11 @@ impl Comparison<'_> {
 
     /// What lies in the head of Prometheus: its scrapes of itself.
     fn present(&self, querier: &str) {
-        // The first scrape comes some time within the first interval.
+        // The first scrapes come some time after the start; one lies before the time that is asked for.
         let values = (0..600)
             .find_map(|_| {
                 let up = ask(&self.server.process.http, "/api/v1/query", &[("query", "up[1m]")]).expect("an answer");
-                let values = up["data"]["result"][0]["values"].as_array().cloned();
+                let values = up["data"]["result"][0]["values"].as_array().filter(|v| v.len() > 1).cloned();
                 if values.is_none() {
                     std::thread::sleep(std::time::Duration::from_millis(100));
                 }
