@@ -10,9 +10,10 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{Attributes, ObjectMeta, ObjectStore};
+use prometheus_client::registry::Registry;
 use ulid::Ulid;
 
-use crate::{BlockFile, Error, Result, layout};
+use crate::{BlockFile, BucketMetrics, Error, Instrumented, Result, layout};
 
 /// What kind of store lies below: decides which shortcuts are possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +99,15 @@ impl Bucket {
     pub fn decorated<S: ObjectStore>(mut self, wrap: impl FnOnce(Arc<dyn ObjectStore>) -> S) -> Self {
         self.store = Arc::new(wrap(self.store));
         self
+    }
+
+    /// The same bucket with its operations counted and timed: registers their metrics, once per registry.
+    /// `now` is the wall clock in Unix milliseconds.
+    #[must_use]
+    pub fn instrumented(self, registry: &mut Registry, now: fn() -> i64) -> Self {
+        let metrics = BucketMetrics::register(registry, now);
+        let name = Arc::clone(&self.name);
+        self.decorated(|store| Instrumented::new(store, &name, metrics))
     }
 
     /// Keeps readers and writers from going around the store to the files: for tests that count or

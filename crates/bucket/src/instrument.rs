@@ -42,13 +42,13 @@ pub struct BucketMetrics {
     fetched: Family<Labels, Counter>,
     duration: Family<Labels, Histogram>,
     last_upload: Family<BucketLabel, Gauge<f64, AtomicU64>>,
-    /// Unix seconds.
-    now: fn() -> f64,
+    /// Unix milliseconds.
+    now: fn() -> i64,
 }
 
 impl BucketMetrics {
-    /// Registers the metrics; once per registry. `now` is the wall clock in Unix seconds.
-    pub fn register(registry: &mut Registry, now: fn() -> f64) -> Self {
+    /// Registers the metrics; once per registry. `now` is the wall clock in Unix milliseconds.
+    pub fn register(registry: &mut Registry, now: fn() -> i64) -> Self {
         let histogram =
             || Histogram::new([0.001, 0.01, 0.1, 0.3, 0.6, 1.0, 3.0, 6.0, 9.0, 20.0, 30.0, 60.0, 90.0, 120.0]);
         let metrics = Self {
@@ -135,7 +135,7 @@ impl Meter {
 
     fn uploaded(&self) {
         let label = BucketLabel { bucket: self.bucket.to_string() };
-        self.metrics.last_upload.get_or_create(&label).set((self.metrics.now)());
+        self.metrics.last_upload.get_or_create(&label).set((self.metrics.now)() as f64 / 1000.0);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The service around the compactor.
 
 use anyhow::{Context as _, Result, bail};
-use bucket::{BucketMetrics, Instrumented, SyncMetrics};
+use bucket::SyncMetrics;
 use daemon::Shell;
 
 use crate::{Args, CompactMetrics, Compactor, Report};
@@ -18,10 +18,9 @@ pub async fn run(args: Args, shell: Shell) -> Result<()> {
     let settings = args.settings()?;
     let metrics = shell.metrics().register(CompactMetrics::register);
     let sync_metrics = shell.metrics().register(SyncMetrics::register);
-    let bucket_metrics = shell.metrics().register(|r| BucketMetrics::register(r, now_seconds));
     let bucket = args.objstore.require()?.open()?;
+    let bucket = shell.metrics().register(|r| bucket.instrumented(r, daemon::now_ms));
     let name = bucket.name().to_owned();
-    let bucket = bucket.decorated(|store| Instrumented::new(store, &name, bucket_metrics));
     daemon::http::spawn(&shell, &args.http, axum::Router::new()).await?;
     bucket.check().await.context("look into the bucket")?;
     if !args.downsampling_disable {
@@ -71,8 +70,4 @@ fn verdict(report: &Report) -> Result<()> {
         bail!("{} of the groups failed: {}", failed.len(), failed.join("; "));
     }
     Ok(())
-}
-
-fn now_seconds() -> f64 {
-    daemon::now_ms() as f64 / 1000.0
 }

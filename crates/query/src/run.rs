@@ -4,9 +4,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use daemon::Shell;
 use discovery::{Address, Dns, Targets};
-use futures::FutureExt;
 use model::Labels;
-use rpc::{ClientTls, ServerSettings, ServerTls};
+use rpc::ClientTls;
 
 use crate::upstreams::{Announced, Remotes, UpstreamSettings};
 use crate::{Args, Querier};
@@ -27,9 +26,11 @@ pub async fn run(args: Args, shell: Shell) -> Result<()> {
     let dns = if targets.is_fixed() { None } else { Some(Dns::system()?) };
 
     let remotes = Arc::new(Remotes::new(&shell, upstream_settings(&args)?));
-    let querier = Querier::over(&shell, Arc::clone(&remotes) as _, settings.clone());
+    let querier = Querier::over(&shell, Arc::clone(&remotes) as _, settings);
     daemon::http::spawn(&shell, &args.http, querier.router()).await?;
-    serve_grpc(&args, &shell, &remotes, settings.timeout).await?;
+    // What all stores have together, for other queriers.
+    let labels = Labels::from_pairs(args.selector_label.iter().map(|l| (l.name.as_str(), l.value.as_str())));
+    rpc::spawn(&shell, &args.grpc, Arc::new(Announced { store: remotes.proxy().clone(), labels })).await?;
 
     let (follow, probe, shutdown) = (Arc::clone(&remotes), shell.probe().clone(), shell.shutdown().clone());
     shell.tasks().spawn("discovery of stores", async move {
@@ -63,30 +64,4 @@ fn client_tls(args: &Args) -> Result<Option<ClientTls>> {
     };
     let ca = if args.tls_ca.is_empty() { Vec::new() } else { read(&args.tls_ca)? };
     Ok(Some(ClientTls { server_name: args.tls_server_name.clone(), ca, identity }))
-}
-
-/// Offers what all stores have together to other queriers.
-async fn serve_grpc(args: &Args, shell: &Shell, remotes: &Remotes, timeout: Duration) -> Result<()> {
-    let listener = daemon::listen(&args.grpc.grpc_address).await?;
-    tracing::info!(address = %listener.local_addr()?, component = shell.name(), "listening for gRPC calls");
-    let grpc = &args.grpc;
-    let server = ServerSettings {
-        tls: ServerTls::from_files(
-            &grpc.grpc_server_tls_cert,
-            &grpc.grpc_server_tls_key,
-            &grpc.grpc_server_tls_client_ca,
-        )?,
-        max_connection_age: Some(grpc.grpc_server_max_connection_age.as_duration()),
-        grace: grpc.grpc_grace_period.as_duration(),
-    };
-    shell.extend_grace(server.grace + Duration::from_secs(1));
-    let labels = Labels::from_pairs(args.selector_label.iter().map(|l| (l.name.as_str(), l.value.as_str())));
-    let store = Arc::new(Announced { store: remotes.proxy().clone(), labels });
-    let for_contexts = shell.clone();
-    let contexts: rpc::Contexts = Arc::new(move |allowed| for_contexts.request(allowed.unwrap_or(timeout)));
-    let shutdown = shell.shutdown().clone().cancelled_owned().shared();
-    shell.tasks().spawn_fallible("gRPC server", async move {
-        rpc::serve(store, contexts, listener, server, shutdown).await.context("gRPC server")
-    });
-    Ok(())
 }

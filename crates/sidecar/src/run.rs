@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::Router;
-use bucket::{Bucket, BucketMetrics, Instrumented};
+use bucket::Bucket;
 use daemon::{Shell, now_ms, worker};
 use tracing::warn;
 
@@ -43,9 +43,7 @@ pub async fn run(args: Args, shell: Shell) -> Result<()> {
 fn open_bucket(args: &Args, shell: &Shell) -> Result<Option<Bucket>> {
     let Some(config) = args.objstore.load()? else { return Ok(None) };
     let bucket = config.open()?;
-    let metrics = shell.metrics().register(|r| BucketMetrics::register(r, || now_ms() as f64 / 1e3));
-    let name = bucket.name().to_owned();
-    Ok(Some(bucket.decorated(|inner| Instrumented::new(inner, &name, metrics))))
+    Ok(Some(shell.metrics().register(|r| bucket.instrumented(r, now_ms))))
 }
 
 /// The configuration is written out before anything else: Prometheus may be waiting for it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use bucket::{Bucket, BucketMetrics, Instrumented};
+use bucket::Bucket;
 use daemon::{Shell, now_ms};
 use gateway::Gateway;
 use query::Querier;
@@ -65,9 +65,7 @@ pub async fn start(args: &Args, shell: &Shell) -> anyhow::Result<SocketAddr> {
 
 fn open_bucket(args: &Args, shell: &Shell) -> anyhow::Result<Bucket> {
     let bucket = args.bucket()?;
-    let name = bucket.name().to_owned();
-    let metrics = shell.metrics().register(|r| BucketMetrics::register(r, || now_ms() as f64 / 1000.0));
-    Ok(bucket.decorated(|store| Instrumented::new(store, &name, metrics)))
+    Ok(shell.metrics().register(|r| bucket.instrumented(r, now_ms)))
 }
 
 /// Serves the query API, probes and metrics in a task of the shell.
