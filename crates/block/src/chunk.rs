@@ -109,7 +109,8 @@ pub struct EncodedChunk {
     pub bytes: Vec<u8>,
 }
 
-/// Appends all samples of a chunk: floats to `t` and `v`, histograms to `ht` and `h`.
+/// Appends all samples of a chunk: floats to `t` and `v`, histograms to `ht` and `h`, start timestamps to
+/// `st` and `hst` where the chunk has any.
 ///
 /// # Errors
 /// When the payload is damaged, with the byte offset in it, or is an aggregate chunk, which is to be
@@ -120,6 +121,7 @@ pub fn decode(encoding: Encoding, payload: &[u8], out: &mut Columns) -> Result<(
     if result.is_err() {
         out.truncate(mark);
     }
+    out.level_starts();
     result
 }
 
@@ -147,9 +149,11 @@ pub fn decode_many_with(kernel: Kernel, chunks: &[(Encoding, &[u8])], out: &mut 
         };
         if let Err(e) = result {
             out.truncate(mark);
+            out.level_starts();
             return Err(e);
         }
     }
+    out.level_starts();
     Ok(())
 }
 
@@ -164,7 +168,14 @@ fn decode_into(encoding: Encoding, payload: &[u8], out: &mut Columns) -> Result<
             out.t.resize(end, 0);
             out.v.resize(end, 0.0);
             let (t, v) = (&mut out.t[start..], &mut out.v[start..]);
-            if encoding == Encoding::Xor { xor::decode(payload, t, v) } else { xor2::decode(payload, t, v) }
+            if encoding == Encoding::Xor {
+                xor::decode(payload, t, v)
+            } else if xor2::has_starts(payload) {
+                out.st.resize(end, 0);
+                xor2::decode_with_starts(payload, t, v, &mut out.st[start..])
+            } else {
+                xor2::decode(payload, t, v)
+            }
         }
         Encoding::Histogram => histogram::decode_integer(payload, false, out),
         Encoding::HistogramSt => histogram::decode_integer(payload, true, out),

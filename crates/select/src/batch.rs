@@ -151,15 +151,18 @@ fn cut(columns: &mut Columns, range: TimeRange) {
         (times[..end].partition_point(|&t| t < range.min), end)
     }
     let (from, to) = bounds(&columns.t, range);
-    columns.t.truncate(to);
-    columns.v.truncate(to);
+    let (histograms_from, histograms_to) = bounds(&columns.ht, range);
+    columns.truncate((to, histograms_to));
     columns.t.drain(..from);
     columns.v.drain(..from);
-    let (from, to) = bounds(&columns.ht, range);
-    columns.ht.truncate(to);
-    columns.h.truncate(to);
-    columns.ht.drain(..from);
-    columns.h.drain(..from);
+    columns.ht.drain(..histograms_from);
+    columns.h.drain(..histograms_from);
+    if !columns.st.is_empty() {
+        columns.st.drain(..from);
+    }
+    if !columns.hst.is_empty() {
+        columns.hst.drain(..histograms_from);
+    }
 }
 
 /// Makes one of lanes of which it is not known whether they are different replicas.

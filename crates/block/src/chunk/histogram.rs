@@ -104,6 +104,9 @@ pub(super) fn decode_integer(payload: &[u8], st: bool, out: &mut Columns) -> Res
     while r.advance()? {
         out.ht.push(r.time());
         out.h.push(r.float_histogram()?);
+        if st {
+            out.set_last_histogram_start(r.start_time());
+        }
     }
     Ok(())
 }
@@ -114,6 +117,9 @@ pub(super) fn decode_float(payload: &[u8], st: bool, out: &mut Columns) -> Resul
     while r.advance()? {
         out.ht.push(r.time());
         out.h.push(r.histogram()?);
+        if st {
+            out.set_last_histogram_start(r.start_time());
+        }
     }
     Ok(())
 }

@@ -71,6 +71,12 @@ fn check_decoded(chunk: &EncodedChunk, samples: &[(i64, i64, f64)]) {
     decode(chunk.encoding, &chunk.bytes, &mut out).expect("decodes");
     assert_eq!(out.t, samples.iter().map(|s| s.1).collect::<Vec<_>>());
     assert_eq!(bits(&out.v), samples.iter().map(|s| s.2.to_bits()).collect::<Vec<_>>());
+    let starts: Vec<_> = samples.iter().map(|s| s.0).collect();
+    if chunk.encoding == Encoding::Xor2 && starts.iter().any(|&st| st != 0) {
+        assert_eq!(out.st, starts);
+    } else {
+        assert!(out.st.iter().all(|&st| st == 0));
+    }
     let mut cursor = Cursor::new(chunk.encoding, &chunk.bytes).expect("a header");
     for &(st, t, v) in samples {
         assert!(cursor.advance().expect("a sample"));
@@ -114,6 +120,18 @@ proptest! {
         let mut out = Columns::new();
         decode_many(&refs, &mut out).expect("decodes");
         let all: Vec<_> = lists.concat();
+        assert!(out.st.is_empty());
+        // Start timestamps come up late and end early; the column has a place for every sample.
+        let mut encoder = Xor2Encoder::new();
+        encoder.append(5, 10, 1.0);
+        let late = encoder.finish_chunk();
+        let xor2 = (late.encoding, &late.bytes[..]);
+        let mixed: Vec<_> = refs.iter().copied().chain([xor2]).chain(refs.iter().copied()).collect();
+        let mut with = Columns::new();
+        decode_many(&mixed, &mut with).expect("decodes");
+        let mut expected = vec![0; with.t.len()];
+        expected[all.len()] = 5;
+        assert_eq!(with.st, expected);
         assert_eq!(out.t, all.iter().map(|s| s.1).collect::<Vec<_>>());
         assert_eq!(bits(&out.v), all.iter().map(|s| s.2.to_bits()).collect::<Vec<_>>());
     }

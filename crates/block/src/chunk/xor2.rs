@@ -46,6 +46,27 @@ pub(super) fn decode(payload: &[u8], t: &mut [i64], v: &mut [f64]) -> Result<(),
     Ok(())
 }
 
+/// Whether any sample of the chunk has a start timestamp.
+pub(super) fn has_starts(payload: &[u8]) -> bool {
+    payload.get(HEADER - 1).is_some_and(|&header| header != 0)
+}
+
+/// As [`decode`], with the start timestamps, 0 for none.
+pub(super) fn decode_with_starts(
+    payload: &[u8],
+    t: &mut [i64],
+    v: &mut [f64],
+    starts: &mut [i64],
+) -> Result<(), Corrupt> {
+    let mut r = BitReader::new(payload, HEADER);
+    let mut state = State::new(payload.get(HEADER - 1).copied().unwrap_or(0));
+    for (k, ((t, v), st)) in t.iter_mut().zip(v).zip(starts).enumerate() {
+        read(&mut r, &mut state, k)?;
+        (*t, *v, *st) = (state.t, f64::from_bits(state.bits), state.start.st);
+    }
+    Ok(())
+}
+
 /// Reads sample `k` behind the one in `state`, which is of no use after an error.
 #[inline]
 pub(super) fn read(r: &mut BitReader<'_>, state: &mut State, k: usize) -> Result<(), Corrupt> {

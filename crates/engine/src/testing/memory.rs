@@ -39,6 +39,15 @@ impl Memory {
                 known.v.extend(columns.v);
                 known.ht.extend(columns.ht);
                 known.h.extend(columns.h);
+                for (known, new, len) in
+                    [(&mut known.st, columns.st, known.t.len()), (&mut known.hst, columns.hst, known.ht.len())]
+                {
+                    if !new.is_empty() {
+                        known.resize(len - new.len(), 0);
+                        known.extend(new);
+                    }
+                }
+                known.level_starts();
                 set_hints(known);
             }
             Err(i) => {

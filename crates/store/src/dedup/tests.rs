@@ -171,6 +171,26 @@ fn histograms_follow_the_same_rules_and_lose_their_hints_at_a_switch() {
 }
 
 #[test]
+fn start_timestamps_stay_with_their_samples() {
+    let with = |samples: &[(i64, f64)], st: i64| {
+        let st = vec![st; samples.len()];
+        Columns { st, ..floats(samples) }
+    };
+    let mut a = every(30, 5, 1800, 1.0);
+    a.retain(|s| !(600..900).contains(&s.0));
+    let b = every(30, 17, 1800, 2.0);
+    for func in [stable, penalty, union] {
+        let mut out = with(&[(7, 7.0)], 7);
+        func(&[with(&a, 1), with(&b, 2)], &mut out);
+        assert_eq!(out.st, out.v.iter().map(|v| *v as i64).collect::<Vec<_>>());
+        // Of replicas of which one knows none.
+        func(&[floats(&a), with(&b, 2)], &mut out);
+        let expected: Vec<_> = out.v.iter().map(|v| if *v == 2.0 { 2 } else { 0 }).collect();
+        assert!(out.st == expected || (out.st.is_empty() && !expected.contains(&2)));
+    }
+}
+
+#[test]
 fn cells_widen_both_ways_and_saturate() {
     let inner = TimeRange::new(CELL_MS + EDGE_MS, 2 * CELL_MS - EDGE_MS - 1);
     assert_eq!(widen_to_cells(inner), TimeRange::new(CELL_MS, 2 * CELL_MS - 1));

@@ -77,8 +77,13 @@ impl<'a, 'b> Writer<'a, 'b> {
         let Timeline { columns, order, .. } = &self.timelines[replica];
         let goes_on = std::mem::replace(&mut self.last, (replica, range.end)) == (replica, range.start);
         if order.is_empty() {
+            if !columns.st.is_empty() {
+                self.out.st.resize(self.out.t.len(), 0);
+                self.out.st.extend_from_slice(&columns.st[range.clone()]);
+            }
             self.out.t.extend_from_slice(&columns.t[range.clone()]);
             self.out.v.extend_from_slice(&columns.v[range]);
+            self.out.level_starts();
             return;
         }
         let first_histogram = self.out.h.len();
@@ -87,9 +92,11 @@ impl<'a, 'b> Writer<'a, 'b> {
             if at & HISTOGRAM == 0 {
                 self.out.t.push(columns.t[i]);
                 self.out.v.push(columns.v[i]);
+                self.out.set_last_start(columns.start(i));
             } else {
                 self.out.ht.push(columns.ht[i]);
                 self.out.h.push(columns.h[i].clone());
+                self.out.set_last_histogram_start(columns.histogram_start(i));
             }
         }
         // The hint speaks of the predecessor in its own replica, which is another one here.
