@@ -30,7 +30,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["api", "block", "daemon", "discovery", "engine", "model", "promql", "request", "rpc", "select", "store"],
     ),
     ("sidecar", &["api", "block", "bucket", "daemon", "model", "proto", "request", "rpc", "store"]),
-    ("tools", &["block", "bucket", "daemon", "engine", "model", "promql", "promqltest", "request"]),
+    ("tools", &["block", "bucket", "daemon", "engine", "model", "promql", "promqltest", "request", "rpc"]),
     // L3: the test language of Prometheus over the engine
     ("promqltest", &["block", "engine", "model", "promql", "request"]),
     // L5

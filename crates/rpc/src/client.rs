@@ -86,28 +86,7 @@ impl RemoteStore {
     /// When the address or the TLS settings are wrong.
     pub fn new(settings: RemoteSettings) -> Result<Self, Error> {
         let RemoteSettings { address, tls, compression, clock } = settings;
-        let scheme = if tls.is_some() { "https" } else { "http" };
-        let endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))
-            .map_err(|_| Error::Address(address.clone()))?
-            .connect_timeout(Duration::from_secs(5))
-            .initial_stream_window_size(4 << 20)
-            .initial_connection_window_size(16 << 20)
-            .http2_keep_alive_interval(Duration::from_secs(10))
-            .keep_alive_timeout(Duration::from_secs(5))
-            .tcp_nodelay(true);
-        let endpoint = match tls {
-            None => endpoint,
-            Some(tls) => {
-                let mut config = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(tls.ca));
-                if !tls.server_name.is_empty() {
-                    config = config.domain_name(tls.server_name);
-                }
-                if let Some((cert, key)) = tls.identity {
-                    config = config.identity(Identity::from_pem(cert, key));
-                }
-                endpoint.tls_config(config)?
-            }
-        };
+        let endpoint = endpoint(&address, tls)?;
         let channel = endpoint.connect_lazy();
         let mut store = StoreClient::new(channel.clone())
             .max_decoding_message_size(i32::MAX as usize)
@@ -217,6 +196,28 @@ impl Store for RemoteStore {
         let missing = self.missing(&answer.warnings, request.range);
         Ok(Names { names: sorted(answer.values, &request), missing })
     }
+}
+
+/// How a peer is connected to.
+pub(crate) fn endpoint(address: &str, tls: Option<ClientTls>) -> Result<Endpoint, Error> {
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))
+        .map_err(|_| Error::Address(address.to_owned()))?
+        .connect_timeout(Duration::from_secs(5))
+        .initial_stream_window_size(4 << 20)
+        .initial_connection_window_size(16 << 20)
+        .http2_keep_alive_interval(Duration::from_secs(10))
+        .keep_alive_timeout(Duration::from_secs(5))
+        .tcp_nodelay(true);
+    let Some(tls) = tls else { return Ok(endpoint) };
+    let mut config = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(tls.ca));
+    if !tls.server_name.is_empty() {
+        config = config.domain_name(tls.server_name);
+    }
+    if let Some((cert, key)) = tls.identity {
+        config = config.identity(Identity::from_pem(cert, key));
+    }
+    Ok(endpoint.tls_config(config)?)
 }
 
 /// Peers should sort; the trait promises.

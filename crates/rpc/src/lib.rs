@@ -8,6 +8,7 @@
 mod assemble;
 mod client;
 mod error;
+mod inspect;
 pub mod missing;
 mod request;
 mod response;
@@ -16,6 +17,7 @@ mod spawn;
 
 pub use client::{ClientTls, RemoteSettings, RemoteStatus, RemoteStore};
 pub use error::Error;
+pub use inspect::Inspector;
 pub use server::{Contexts, ServerSettings, ServerTls, serve};
 pub use spawn::spawn;
 

@@ -7,6 +7,7 @@ mod block;
 mod bucket;
 pub mod promqltest;
 mod report;
+mod store;
 
 use clap::Subcommand;
 use daemon::Shell;
@@ -14,6 +15,7 @@ use daemon::Shell;
 pub use block::BlockCommand;
 pub use bucket::BucketCommand;
 pub use report::Output;
+pub use store::StoreCommand;
 
 /// Flags of `esker tools`.
 #[derive(Clone, Debug, clap::Args)]
@@ -31,6 +33,9 @@ pub enum Command {
     /// Look into the blocks of a bucket
     #[command(subcommand)]
     Bucket(BucketCommand),
+    /// Ask stores over gRPC, those of Thanos too
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Run test scripts of Prometheus (`load`, `eval`) against the query engine
     Promqltest(promqltest::Args),
 }
@@ -44,6 +49,7 @@ pub async fn run(args: Args, shell: Shell) -> anyhow::Result<()> {
     match args.command {
         Command::Block(command) => block::run(command, &shell).await,
         Command::Bucket(command) => bucket::run(command, &shell).await,
+        Command::Store(command) => store::run(command).await,
         Command::Promqltest(args) => {
             let cx = block::unlimited(&shell);
             cx.run(move || promqltest::run(&args, &mut std::io::stdout().lock())).await?
