@@ -128,7 +128,7 @@ impl Shell {
 
     #[must_use]
     pub fn timer(&self) -> Arc<dyn Timer> {
-        Arc::new(TokioTimer)
+        Arc::new(TokioTimer { origin: Instant::now() })
     }
 
     /// Allows a shutdown to take at least this long.
@@ -185,9 +185,15 @@ impl Drop for CancelOnDrop {
 }
 
 #[derive(Debug)]
-struct TokioTimer;
+struct TokioTimer {
+    origin: Instant,
+}
 
 impl Timer for TokioTimer {
+    fn elapsed(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         tokio::time::sleep(duration).boxed()
     }

@@ -6,7 +6,7 @@ use request::Context;
 
 use crate::exec::Run;
 use crate::notes::Notes;
-use crate::{Error, Grid, Queryable, plan};
+use crate::{Error, Explanation, Grid, Queryable, plan};
 
 /// As Prometheus words it.
 pub(crate) const TOO_MANY_SAMPLES: &str = "query processing would load too many samples into memory in query execution";
@@ -69,7 +69,7 @@ impl Engine {
         source: &dyn Queryable,
     ) -> Result<Value, Error> {
         let grid = Grid { start_ms: time_ms, end_ms: time_ms, step_ms: 1 };
-        self.run(cx, query, grid, source, Kind::Instant).await
+        self.run(cx, query, grid, source, Kind::Instant, None).await
     }
 
     /// The values of `query` at every step of `grid`, as a matrix sorted by labels.
@@ -84,17 +84,41 @@ impl Engine {
         grid: Grid,
         source: &dyn Queryable,
     ) -> Result<Value, Error> {
-        let value_type = query.ast.value_type(query.ast.root());
-        if !matches!(value_type, ValueType::Scalar | ValueType::Vector) {
-            return Err(Error::BadQuery(format!(
-                "invalid expression type \"{}\" for range query, must be Scalar or instant Vector",
-                value_type.documented()
-            )));
+        check_range(query, grid)?;
+        self.run(cx, query, grid, source, Kind::Range, None).await
+    }
+
+    /// As [`Engine::instant`] (at the start of `grid`) or [`Engine::range`], with what each part of the query
+    /// took.
+    ///
+    /// # Errors
+    /// As those.
+    pub async fn analyze(
+        &self,
+        cx: &Context,
+        query: Query<'_>,
+        grid: Grid,
+        instant: bool,
+        source: &dyn Queryable,
+    ) -> Result<(Value, Explanation), Error> {
+        let kind = if instant { Kind::Instant } else { Kind::Range };
+        if kind == Kind::Range {
+            check_range(query, grid)?;
         }
-        if grid.step_ms <= 0 {
-            return Err(Error::BadQuery("the step of a range query must be positive".to_owned()));
+        let mut explanation = Explanation::default();
+        let value = self.run(cx, query, grid, source, kind, Some(&mut explanation)).await?;
+        Ok((value, explanation))
+    }
+
+    /// What would be done for `query` at the steps of `grid`.
+    ///
+    /// # Errors
+    /// [`Error::BadQuery`] as [`Engine::instant`] and [`Engine::range`].
+    pub fn explain(&self, query: Query<'_>, grid: Grid, instant: bool) -> Result<Explanation, Error> {
+        if !instant {
+            check_range(query, grid)?;
         }
-        self.run(cx, query, grid, source, Kind::Range).await
+        Ok(Explanation::of(&plan::build(query.ast, grid, &self.settings)?))
     }
 
     async fn run(
@@ -104,16 +128,38 @@ impl Engine {
         grid: Grid,
         source: &dyn Queryable,
         kind: Kind,
+        explanation: Option<&mut Explanation>,
     ) -> Result<Value, Error> {
         if grid.is_empty() {
             return Ok(Value::Matrix(Vec::new()));
         }
         let plan = plan::build(query.ast, grid, &self.settings)?;
+        let explanation = explanation.map(|explanation| {
+            *explanation = Explanation::of(&plan);
+            &*explanation
+        });
         let mut notes = Notes::default();
-        let value = Run::new(cx, &self.settings, source, &mut notes).value(plan, grid, kind).await;
+        let run = Run::new(cx, &self.settings, source, &mut notes).explained(explanation);
+        let value = run.value(plan, grid, kind).await;
         notes.report(query.text, cx.coverage());
         value
     }
+}
+
+/// # Errors
+/// When a range query cannot ask for this, or in these steps.
+fn check_range(query: Query<'_>, grid: Grid) -> Result<(), Error> {
+    let value_type = query.ast.value_type(query.ast.root());
+    if !matches!(value_type, ValueType::Scalar | ValueType::Vector) {
+        return Err(Error::BadQuery(format!(
+            "invalid expression type \"{}\" for range query, must be Scalar or instant Vector",
+            value_type.documented()
+        )));
+    }
+    if grid.step_ms <= 0 {
+        return Err(Error::BadQuery("the step of a range query must be positive".to_owned()));
+    }
+    Ok(())
 }
 
 /// Which question was asked; it decides the shape of the answer.

@@ -15,6 +15,7 @@ mod scan;
 mod sort;
 mod subquery;
 mod topk;
+mod watch;
 
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ use crate::engine::{Kind, Settings, TOO_MANY_SAMPLES};
 use crate::notes::Notes;
 use crate::plan::{Id, Node, Op, Plan};
 use crate::vector::{ABSENT, Head, Vector, is_absent};
-use crate::{Error, Grid, Queryable};
+use crate::{Error, Explanation, Grid, Queryable};
 
 /// What a node evaluates to.
 #[derive(Debug)]
@@ -48,6 +49,8 @@ pub(crate) struct Run<'a> {
     notes: &'a mut Notes,
     /// What each node gave, until it is read; each is read once.
     slots: Vec<Option<Data>>,
+    /// Where what each node took is noted.
+    explanation: Option<&'a Explanation>,
 }
 
 impl<'a> Run<'a> {
@@ -57,7 +60,12 @@ impl<'a> Run<'a> {
         source: &'a dyn Queryable,
         notes: &'a mut Notes,
     ) -> Self {
-        Self { cx, settings, source, notes, slots: Vec::new() }
+        Self { cx, settings, source, notes, slots: Vec::new(), explanation: None }
+    }
+
+    /// Notes what each node takes in `explanation`, which is the plan's.
+    pub(crate) fn explained(self, explanation: Option<&'a Explanation>) -> Self {
+        Self { explanation, ..self }
     }
 
     /// Runs all nodes and gives the value of the last one.
@@ -65,9 +73,11 @@ impl<'a> Run<'a> {
         let Plan { nodes, root } = plan;
         for node in nodes {
             self.cx.check()?;
+            let watch = self.watch();
             let data = self.node(node).await?;
             self.slots.push(data);
             self.check_samples()?;
+            self.note(watch);
         }
         let data = self.take(root)?;
         output::value(data, &grid, kind, self.settings, self.cx.memory())
@@ -199,8 +209,11 @@ impl<'a> Run<'a> {
 
     /// The limit on values that are held at once.
     fn check_samples(&self) -> Result<(), Error> {
-        let held: usize = self
-            .slots
+        check_held(self.held(), self.settings)
+    }
+
+    fn held(&self) -> usize {
+        self.slots
             .iter()
             .flatten()
             .map(|data| match data {
@@ -209,8 +222,7 @@ impl<'a> Run<'a> {
                 Data::Vector(vector) | Data::Steps(vector, _) => vector.values.len(),
                 Data::Matrix(series) => series.iter().map(|s| s.v.len()).sum(),
             })
-            .sum();
-        check_held(held, self.settings)
+            .sum()
     }
 }
 

@@ -14,6 +14,7 @@
 mod date;
 mod engine;
 mod exec;
+mod explain;
 mod math;
 mod native;
 mod notes;
@@ -25,4 +26,5 @@ pub mod testing;
 mod vector;
 
 pub use engine::{Engine, Query, Settings};
+pub use explain::{Explained, Explanation};
 pub use queryable::{Encoded, Error, Grid, Queryable, Select, SelectGrouping};

@@ -7,6 +7,7 @@
 
 mod build;
 mod duration;
+mod inputs;
 mod invariant;
 
 pub(crate) use build::build;

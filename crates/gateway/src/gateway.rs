@@ -12,7 +12,7 @@ use model::TimeRange;
 use parking_lot::RwLock;
 use request::Context;
 use store::merge::{MergeOptions, merge_streams};
-use store::{Frame, LabelsRequest, Names, Result, SeriesRequest, Stats, Store, StoreInfo, StoreKind};
+use store::{Frame, LabelsRequest, Names, Result, SeriesRequest, Stats, Store, StoreInfo, StoreKind, counted};
 
 use crate::block::Block;
 use crate::catalog::Catalog;
@@ -197,8 +197,9 @@ impl Store for Gateway {
             bytes: (AHEAD_BYTES / queried).clamp(*BATCH_BYTES.start(), *BATCH_BYTES.end()),
         };
         let fetched = Arc::new(Fetched::default());
-        let of_block = |(block, matchers)| {
-            block_stream(BlockAsk {
+        let of_block = |(block, matchers): (Arc<Block>, _)| {
+            let cx = if cx.tally().is_some() { cx.part(&block.id.to_string()) } else { cx.clone() };
+            let ask = BlockAsk {
                 cx: cx.clone(),
                 files: Arc::clone(&self.files),
                 block,
@@ -207,7 +208,8 @@ impl Store for Gateway {
                 batch,
                 store_name: Arc::clone(&self.name),
                 fetched: Arc::clone(&fetched),
-            })
+            };
+            counted(&cx, block_stream(ask))
         };
         let streams: Vec<_> = blocks.into_iter().map(of_block).collect();
         let options = MergeOptions {

@@ -13,11 +13,13 @@ mod cancel;
 mod coverage;
 mod memory;
 mod pool;
+mod tally;
 
 pub use cancel::{Cancel, Interrupted};
 pub use coverage::{Coverage, Missing};
 pub use memory::{MemoryAccount, MemoryBudget, MemoryExceeded, MemoryLease};
 pub use pool::{CpuPool, InlinePool, Timer};
+pub use tally::{Tally, Took};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,7 +29,11 @@ use futures::channel::oneshot;
 
 /// One request's surroundings. Clones share everything.
 #[derive(Clone, Debug)]
-pub struct Context(Arc<Inner>);
+pub struct Context {
+    inner: Arc<Inner>,
+    /// The part of the request that this clone works for, where it is looked at part by part.
+    tally: Option<Arc<Tally>>,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -47,6 +53,9 @@ pub struct Stats {
     pub series: AtomicU64,
     pub chunks: AtomicU64,
     pub samples: AtomicU64,
+    /// Of chunks, still encoded.
+    pub bytes: AtomicU64,
+    /// Read from object storage.
     pub bytes_fetched: AtomicU64,
 }
 
@@ -59,6 +68,9 @@ impl Stats {
     }
     pub fn add_samples(&self, n: u64) {
         self.samples.fetch_add(n, Ordering::Relaxed);
+    }
+    pub fn add_bytes(&self, n: u64) {
+        self.bytes.fetch_add(n, Ordering::Relaxed);
     }
     pub fn add_bytes_fetched(&self, n: u64) {
         self.bytes_fetched.fetch_add(n, Ordering::Relaxed);
@@ -81,7 +93,7 @@ impl Context {
         pool: Arc<dyn CpuPool>,
         timer: Arc<dyn Timer>,
     ) -> Self {
-        Self(Arc::new(Inner {
+        let inner = Inner {
             now_ms,
             deadline,
             cancel: Cancel::new(),
@@ -90,7 +102,27 @@ impl Context {
             timer,
             coverage: Coverage::default(),
             stats: Stats::default(),
-        }))
+        };
+        Self { inner: Arc::new(inner), tally: None }
+    }
+
+    /// The same request, what is done through it counted in `tally`.
+    #[must_use]
+    pub fn counted_in(&self, tally: Arc<Tally>) -> Self {
+        Self { inner: Arc::clone(&self.inner), tally: Some(tally) }
+    }
+
+    /// The same request, what is done through it counted in the part `name` of what it is counted in now,
+    /// if it is counted at all.
+    #[must_use]
+    pub fn part(&self, name: &str) -> Self {
+        Self { inner: Arc::clone(&self.inner), tally: self.tally.as_ref().map(|tally| tally.part(name)) }
+    }
+
+    /// Where to count what this part of the request takes; `None` where nobody asked.
+    #[must_use]
+    pub fn tally(&self) -> Option<&Arc<Tally>> {
+        self.tally.as_ref()
     }
 
     /// A context for tests: unlimited memory, everything on the caller's thread, time stands still.
@@ -103,50 +135,50 @@ impl Context {
     /// Unix milliseconds at which the request began; the only clock there is below a service.
     #[must_use]
     pub fn now_ms(&self) -> i64 {
-        self.0.now_ms
+        self.inner.now_ms
     }
 
     /// When the request is over, where it has a deadline.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.0.deadline
+        self.inner.deadline
     }
 
     #[must_use]
     pub fn cancel(&self) -> &Cancel {
-        &self.0.cancel
+        &self.inner.cancel
     }
 
     /// # Errors
     /// When the request was cancelled or its deadline has passed: stop at once, keep nothing.
     pub fn check(&self) -> Result<(), Interrupted> {
-        self.0.cancel.check()
+        self.inner.cancel.check()
     }
 
     #[must_use]
     pub fn memory(&self) -> &MemoryAccount {
-        &self.0.memory
+        &self.inner.memory
     }
 
     #[must_use]
     pub fn pool(&self) -> &Arc<dyn CpuPool> {
-        &self.0.pool
+        &self.inner.pool
     }
 
     #[must_use]
     pub fn timer(&self) -> &Arc<dyn Timer> {
-        &self.0.timer
+        &self.inner.timer
     }
 
     /// What the answer lacks (contract C5) and the warnings that go with it.
     #[must_use]
     pub fn coverage(&self) -> &Coverage {
-        &self.0.coverage
+        &self.inner.coverage
     }
 
     #[must_use]
     pub fn stats(&self) -> &Stats {
-        &self.0.stats
+        &self.inner.stats
     }
 
     /// Runs `job` on the CPU pool and hands back its result. A job whose caller is gone still runs to
@@ -154,7 +186,7 @@ impl Context {
     pub async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, Interrupted> {
         self.check()?;
         let (sender, receiver) = oneshot::channel();
-        self.0.pool.execute(Box::new(move || {
+        self.inner.pool.execute(Box::new(move || {
             // The receiver is gone when the request was dropped; then nobody wants the result.
             let _unwanted = sender.send(job());
         }));

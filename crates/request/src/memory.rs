@@ -20,9 +20,15 @@ struct Counter {
     limit: u64,
     used: AtomicU64,
     peak: AtomicU64,
+    /// The most since somebody last looked.
+    high: AtomicU64,
 }
 
 impl Counter {
+    fn new(what: &'static str, limit: u64) -> Self {
+        Self { what, limit, used: AtomicU64::new(0), peak: AtomicU64::new(0), high: AtomicU64::new(0) }
+    }
+
     fn take(&self, bytes: u64) -> Result<(), MemoryExceeded> {
         let mut used = self.used.load(Ordering::Relaxed);
         loop {
@@ -32,6 +38,7 @@ impl Counter {
             match self.used.compare_exchange_weak(used, after, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => {
                     self.peak.fetch_max(after, Ordering::Relaxed);
+                    self.high.fetch_max(after, Ordering::Relaxed);
                     return Ok(());
                 }
                 Err(now) => used = now,
@@ -51,26 +58,13 @@ pub struct MemoryBudget(Arc<Counter>);
 impl MemoryBudget {
     #[must_use]
     pub fn new(limit: u64) -> Self {
-        Self(Arc::new(Counter {
-            what: "the process's memory limit",
-            limit,
-            used: AtomicU64::new(0),
-            peak: AtomicU64::new(0),
-        }))
+        Self(Arc::new(Counter::new("the process's memory limit", limit)))
     }
 
     /// An account for one request, limited to `limit` bytes within the budget.
     #[must_use]
     pub fn account(&self, limit: u64) -> MemoryAccount {
-        MemoryAccount {
-            own: Arc::new(Counter {
-                what: "the query's memory limit",
-                limit,
-                used: AtomicU64::new(0),
-                peak: AtomicU64::new(0),
-            }),
-            budget: self.clone(),
-        }
+        MemoryAccount { own: Arc::new(Counter::new("the query's memory limit", limit)), budget: self.clone() }
     }
 
     #[must_use]
@@ -81,6 +75,12 @@ impl MemoryBudget {
     #[must_use]
     pub fn used(&self) -> u64 {
         self.0.used.load(Ordering::Relaxed)
+    }
+
+    /// The most that was held at once.
+    #[must_use]
+    pub fn peak(&self) -> u64 {
+        self.0.peak.load(Ordering::Relaxed)
     }
 }
 
@@ -111,6 +111,12 @@ impl MemoryAccount {
     #[must_use]
     pub fn peak(&self) -> u64 {
         self.own.peak.load(Ordering::Relaxed)
+    }
+
+    /// The most that was held at once since this was last called.
+    #[must_use]
+    pub fn take_high(&self) -> u64 {
+        self.own.high.swap(self.used(), Ordering::Relaxed)
     }
 }
 

@@ -11,9 +11,15 @@ pub trait CpuPool: Debug + Send + Sync {
     fn threads(&self) -> usize;
 }
 
-/// Waits. The process supplies the real one; tests a simulated one.
+/// Waits and measures. The process supplies the real one; tests a simulated one.
 pub trait Timer: Debug + Send + Sync {
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+
+    /// Time since some fixed moment, to measure how long something takes; it never runs backwards. Stands
+    /// still where nobody measures.
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// Runs each job at once on the caller's thread; as a timer it never fires. For tests and tools.

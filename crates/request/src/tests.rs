@@ -55,3 +55,30 @@ fn a_lease_can_be_split_and_joined() {
     drop(lease);
     assert_eq!(budget.used(), 0);
 }
+
+#[test]
+fn parts_of_a_request_are_counted_where_somebody_asked() {
+    let cx = Context::inline(0);
+    assert!(cx.part("a store").tally().is_none());
+    let whole = Arc::new(Tally::new("a selector"));
+    let counted = cx.counted_in(Arc::clone(&whole));
+    for bytes in [10, 20] {
+        let part = counted.part("a store");
+        part.tally().unwrap().add(Took { bytes, series: 1, memory_peak: 30 - bytes, ..Took::default() });
+    }
+    let parts = whole.parts();
+    assert_eq!(parts.len(), 1, "one name is one part");
+    assert_eq!((parts[0].name(), parts[0].took().bytes, parts[0].took().series), ("a store", 30, 2));
+    assert_eq!((parts[0].took().memory_peak, whole.took()), (20, Took::default()));
+    assert!(cx.tally().is_none(), "the request itself is as it was");
+}
+
+#[test]
+fn the_high_mark_starts_anew_where_it_was_looked_at() {
+    let account = MemoryBudget::new(100).account(100);
+    let lease = account.lease(40).unwrap();
+    drop(account.lease(30).unwrap());
+    assert_eq!((account.take_high(), account.take_high()), (70, 40));
+    drop(lease);
+    assert_eq!((account.take_high(), account.take_high(), account.peak()), (40, 0, 70));
+}

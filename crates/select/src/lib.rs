@@ -20,7 +20,7 @@ use std::sync::Arc;
 use engine::{Encoded, Error, Queryable, Select};
 use futures::stream::{BoxStream, StreamExt};
 use model::TimeRange;
-use request::Context;
+use request::{Context, Took};
 use store::dedup::{Func, widen_to_cells};
 use store::merge::{MergeOptions, merge_streams};
 use store::{Frame, Grouping, PartialResponse, QueryHints, SeriesRequest, Store};
@@ -128,8 +128,12 @@ fn take(
     cx.check()?;
     match frame.map_err(error)? {
         Frame::Batch(batch) => {
-            cx.stats().add_series(batch.len() as u64);
-            cx.stats().add_chunks(batch.chunks.len() as u64);
+            let (chunks, bytes) = (batch.chunks.len() as u64, batch.payload_bytes());
+            cx.stats().add_chunks(chunks);
+            cx.stats().add_bytes(bytes);
+            if let Some(tally) = cx.tally() {
+                tally.add(Took { responses: 1, chunks, bytes, ..Took::default() });
+            }
             let mut seen = None;
             for chunk in &batch.chunks {
                 if seen != Some(chunk.resolution_ms) {
@@ -151,10 +155,8 @@ fn take(
             cx.coverage().add_missing(missing);
             Ok(None)
         }
-        Frame::Stats(stats) => {
-            cx.stats().add_bytes_fetched(stats.bytes_fetched);
-            Ok(None)
-        }
+        // Who fetched has counted it.
+        Frame::Stats(_) => Ok(None),
     }
 }
 

@@ -18,6 +18,7 @@ mod limits;
 pub mod merge;
 mod proxy;
 mod request;
+mod tally;
 pub mod testing;
 
 pub use endpoints::Endpoints;
@@ -26,6 +27,7 @@ pub use frame::{ChunkMeta, Frame, SeriesBatch, Stats};
 pub use limits::{Limited, Limits};
 pub use proxy::{Proxy, ProxyOptions};
 pub use request::{Grouping, LabelsRequest, PartialResponse, QueryHints, SeriesRequest, Shard};
+pub use tally::counted;
 
 use std::fmt::Debug;
 use std::sync::Arc;

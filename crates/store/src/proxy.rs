@@ -14,7 +14,7 @@ use crate::endpoints::selected;
 use crate::merge::{MergeOptions, merge_streams};
 use crate::{
     Endpoints, Error, Extent, Frame, LabelsRequest, Names, PartialResponse, Result, SeriesRequest, Store, StoreInfo,
-    StoreKind,
+    StoreKind, counted,
 };
 
 mod adapt;
@@ -151,8 +151,9 @@ impl Store for Proxy {
         let streams = targets
             .into_iter()
             .map(|target| {
-                let stream = adapt(&target, cx, &request);
-                Guard::new(target, cx, &request, stream, self.options.response_timeout).boxed()
+                let cx = cx.part(&target.info.name);
+                let stream = counted(&cx, adapt(&target, &cx, &request));
+                Guard::new(target, &cx, &request, stream, self.options.response_timeout).boxed()
             })
             .collect();
         merge_streams(streams, MergeOptions { limit: request.limit, ..MergeOptions::default() })

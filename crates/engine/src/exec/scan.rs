@@ -13,6 +13,7 @@ use request::Context;
 
 use super::group::KeyMaker;
 use super::maps::Bound;
+use super::watch::{JobWatch, ScanWatch};
 use super::{Run, check_held};
 use crate::notes::Notes;
 use crate::plan::Scan;
@@ -105,8 +106,10 @@ impl Run<'_> {
         if scan.rollup == Rollup::Quantile {
             self.note_quantiles(params.first().map_or(&[], |row| row), scan.span);
         }
+        let cx = self.scan_context();
+        let mut watch = ScanWatch::begin(&cx);
         let work = Arc::new(Work {
-            cx: self.cx.clone(),
+            cx: cx.clone(),
             shape,
             rollup: scan.rollup,
             first: params.first().cloned().unwrap_or_default(),
@@ -120,7 +123,7 @@ impl Run<'_> {
             buffers: Mutex::new(Vec::new()),
         });
         let size = morsel_size(&shape);
-        let batches = self.source.select(self.cx, selection(scan));
+        let batches = self.source.select(&cx, selection(scan));
         let morsels = batches.map_ok(move |batch: Box<dyn Encoded>| {
             let batch: Arc<dyn Encoded> = Arc::from(batch);
             let len = batch.len();
@@ -146,8 +149,11 @@ impl Run<'_> {
             if !morsel.notes.is_empty() {
                 self.notes.merge(std::mem::take(&mut morsel.notes));
             }
+            watch.pause();
             sink.absorb(morsel)?;
+            watch.go_on();
         }
+        watch.end();
         Ok(())
     }
 
@@ -164,12 +170,14 @@ impl Run<'_> {
             return Err(Error::BadQuery("anchored and smoothed ranges are not supported as results yet".to_owned()));
         }
         let (end, start) = (shape.end(0), shape.end(0).saturating_sub(shape.window_ms));
-        let mut batches = self.source.select(self.cx, selection(scan));
+        let cx = self.scan_context();
+        let mut batches = self.source.select(&cx, selection(scan));
         let (mut all, mut held) = (Vec::new(), 0);
         while let Some(batch) = batches.try_next().await? {
-            let cx = self.cx.clone();
+            let cx = cx.clone();
             let series = self.cx.run(move || -> Result<Vec<Series>, Error> {
                 let (mut columns, mut found) = (Columns::new(), Vec::new());
+                let (begun, mut samples) = (JobWatch::begin(&cx), 0);
                 for i in 0..batch.len() {
                     cx.check()?;
                     batch.decode(i, &mut columns)?;
@@ -180,7 +188,7 @@ impl Run<'_> {
                     if floats.is_empty() && histograms.is_empty() {
                         continue;
                     }
-                    cx.stats().add_samples((floats.len() + histograms.len()) as u64);
+                    samples += (floats.len() + histograms.len()) as u64;
                     found.push(Series {
                         labels: batch.labels(i).to_labels(),
                         t: columns.t[floats.clone()].into(),
@@ -188,6 +196,7 @@ impl Run<'_> {
                         h: histograms.map(|i| (columns.ht[i], Arc::new(columns.h[i].clone()))).collect(),
                     });
                 }
+                begun.end(batch.len(), samples);
                 Ok(found)
             });
             let series = series.await??;
@@ -237,6 +246,7 @@ fn check_factors(params: &[Arc<[f64]>]) -> Result<(), Error> {
 
 impl Work {
     fn run(&self, batch: &dyn Encoded, range: Range<usize>) -> Result<Morsel, Error> {
+        let watch = JobWatch::begin(&self.cx);
         let taken = self.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut buffers = taken.unwrap_or_default();
         let steps = self.shape.grid.len();
@@ -248,8 +258,7 @@ impl Work {
             self.cx.check()?;
             samples += self.series(batch, i, &mut buffers, &mut morsel)?;
         }
-        self.cx.stats().add_samples(samples);
-        self.cx.stats().add_series(range.len() as u64);
+        watch.end(range.len(), samples);
         self.buffers.lock().unwrap_or_else(PoisonError::into_inner).push(buffers);
         Ok(morsel)
     }

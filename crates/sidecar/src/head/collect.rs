@@ -14,7 +14,6 @@ const BATCH_SERIES: usize = 256;
 /// Collects an answer's series, gives them their final labels and their final order.
 #[derive(Debug)]
 pub(super) struct Collector {
-    cx: Context,
     external: Labels,
     request: Arc<SeriesRequest>,
     series: Vec<(Labels, Vec<Piece>)>,
@@ -46,7 +45,6 @@ pub(super) struct NewChunk {
 impl Collector {
     pub(super) fn new(cx: &Context, external: &Labels, request: &SeriesRequest) -> Result<Self> {
         Ok(Self {
-            cx: cx.clone(),
             external: external.clone(),
             request: Arc::new(request.clone()),
             series: Vec::new(),
@@ -79,8 +77,6 @@ impl Collector {
         let size: usize = pairs.iter().map(|(n, v)| n.len() + v.len() + 8).sum();
         let payloads: usize = chunks.iter().map(|c| c.payload.len() + size_of::<Piece>()).sum();
         self.lease.grow((size + payloads + 64) as u64)?;
-        self.cx.stats().add_series(1);
-        self.cx.stats().add_chunks(chunks.len() as u64);
         let pieces = chunks.into_iter().map(|c| self.keep(c)).collect();
         self.series.push((Labels::from_sorted(pairs), pieces));
         Ok(())
