@@ -23,11 +23,23 @@ pub struct Settings {
     /// Names are dropped at the end of the query instead of by each function
     /// (`promql-delayed-name-removal`).
     pub delayed_name_removal: bool,
+    /// Counters' start timestamps tell of resets (`use-start-timestamps`).
+    pub start_timestamps: bool,
+    /// Whether a metric is a counter is told by its label `__type__` instead of by its name
+    /// (`type-and-unit-labels`).
+    pub type_and_unit_labels: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { lookback_ms: 300_000, subquery_step_ms: 60_000, max_samples: 50_000_000, delayed_name_removal: false }
+        Self {
+            lookback_ms: 300_000,
+            subquery_step_ms: 60_000,
+            max_samples: 50_000_000,
+            delayed_name_removal: false,
+            start_timestamps: false,
+            type_and_unit_labels: false,
+        }
     }
 }
 

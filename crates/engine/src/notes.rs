@@ -8,6 +8,7 @@ mod text;
 pub(crate) use native::HistogramOperation;
 pub(crate) use text::{format_g, format_open_metrics, format_plain};
 
+use model::METRIC_NAME;
 use model::quote::go_quote;
 use promql::Span;
 use request::Coverage;
@@ -34,7 +35,16 @@ struct Note {
     severity: Severity,
     text: String,
     span: Span,
-    forced: Option<Forced>,
+    detail: Detail,
+}
+
+/// What grows when the same note comes again.
+#[derive(Clone, Debug, PartialEq)]
+enum Detail {
+    None,
+    Forced(Forced),
+    /// How often it came.
+    Times(u64),
 }
 
 /// The notes of a query so far. Of notes with the same wording the last one's position stays.
@@ -43,11 +53,22 @@ pub(crate) struct Notes(Vec<Note>);
 
 impl Notes {
     pub(crate) fn warn(&mut self, text: String, span: Span) {
-        self.add(Note { severity: Severity::Warning, text: format!("PromQL warning: {text}"), span, forced: None });
+        self.add(Note {
+            severity: Severity::Warning,
+            text: format!("PromQL warning: {text}"),
+            span,
+            detail: Detail::None,
+        });
+    }
+
+    /// A warning that says how often it came.
+    fn warn_counted(&mut self, text: String, times: u64, span: Span) {
+        let detail = Detail::Times(times);
+        self.add(Note { severity: Severity::Warning, text: format!("PromQL warning: {text}"), span, detail });
     }
 
     pub(crate) fn inform(&mut self, text: String, span: Span) {
-        self.add(Note { severity: Severity::Info, text: format!("PromQL info: {text}"), span, forced: None });
+        self.add(Note { severity: Severity::Info, text: format!("PromQL info: {text}"), span, detail: Detail::None });
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -65,8 +86,9 @@ impl Notes {
             self.0.push(note);
             return;
         };
-        match (&mut known.forced, note.forced) {
-            (Some(known), Some(new)) => known.grow(&new),
+        match (&mut known.detail, note.detail) {
+            (Detail::Forced(known), Detail::Forced(new)) => known.grow(&new),
+            (Detail::Times(known), Detail::Times(new)) => *known += new,
             _ => known.span = note.span,
         }
     }
@@ -91,10 +113,31 @@ impl Notes {
         self.warn("sort is ineffective for range queries since results are always ordered by labels".to_owned(), span);
     }
 
+    /// Whether a metric that is taken for a counter looks like one: by its type if `types` are known, else by its
+    /// name.
+    pub(crate) fn check_counter<'a>(&mut self, label: impl Fn(&str) -> Option<&'a str>, types: bool, span: Span) {
+        let Some(name) = label(METRIC_NAME).filter(|name| !name.is_empty()) else { return };
+        if types {
+            let found = label("__type__").unwrap_or("");
+            if !["counter", "histogram"].contains(&found) {
+                self.possible_non_counter_type(name, found, span);
+            }
+        } else if !["_total", "_sum", "_count", "_bucket"].iter().any(|suffix| name.ends_with(suffix)) {
+            self.possible_non_counter(name, span);
+        }
+    }
+
     pub(crate) fn possible_non_counter(&mut self, metric: &str, span: Span) {
         let metric = go_quote(metric.as_bytes());
         let text = format!("metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {metric}");
         self.inform(text, span);
+    }
+
+    /// As [`Notes::possible_non_counter`], by the label `__type__`.
+    pub(crate) fn possible_non_counter_type(&mut self, metric: &str, label: &str, span: Span) {
+        let (label, metric) = (go_quote(label.as_bytes()), go_quote(metric.as_bytes()));
+        let wanted = "metric might not be a counter, __type__ label is not set to \"counter\" or \"histogram\"";
+        self.inform(format!("{wanted}, got {label}: {metric}"), span);
     }
 
     pub(crate) fn incompatible_types(&mut self, lhs: &str, op: &str, rhs: &str, span: Span) {
@@ -110,16 +153,17 @@ impl Notes {
             (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)"
             .to_owned();
         push_metric(&mut text, metric);
-        self.add(Note { severity: Severity::Info, text, span, forced: Some(forced) });
+        self.add(Note { severity: Severity::Info, text, span, detail: Detail::Forced(forced) });
     }
 
     /// Hands the notes on, with positions in `query` as `line:column`.
     pub(crate) fn report(self, query: &str, coverage: &Coverage) {
         for note in self.0 {
             let position = position(query, note.span.start as usize);
-            let text = match note.forced {
-                None => format!("{} ({position})", note.text),
-                Some(forced) => format!("{}, {} ({position})", note.text, forced.describe()),
+            let text = match note.detail {
+                Detail::None | Detail::Times(..=1) => format!("{} ({position})", note.text),
+                Detail::Times(times) => format!("{} ({times} occurrences) ({position})", note.text),
+                Detail::Forced(forced) => format!("{}, {} ({position})", note.text, forced.describe()),
             };
             match note.severity {
                 Severity::Warning => coverage.warn(text),

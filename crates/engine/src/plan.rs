@@ -99,6 +99,8 @@ pub(crate) struct Scan {
     pub(crate) func: String,
     pub(crate) range_ms: i64,
     pub(crate) grouping: Option<SelectGrouping>,
+    /// Of native histograms only count and sum are looked at.
+    pub(crate) statistics: bool,
     pub(crate) span: Span,
 }
 

@@ -10,14 +10,17 @@ mod order;
 mod rate;
 mod regress;
 mod simple;
+mod starts;
 #[cfg(test)]
 mod tests;
 mod windows;
 
+pub(crate) use extended::samples as extended_samples;
 pub(crate) use windows::{Scratch, drop_stale, drop_stale_histograms};
 
 use windows::Windows;
 
+use block::Columns;
 use model::TimeRange;
 
 use crate::Grid;
@@ -32,6 +35,8 @@ pub(crate) enum Rollup {
     Smoothed,
     /// The time of that sample in seconds.
     Timestamp,
+    /// Its start timestamp in seconds, 0 where it has none.
+    StartTimestamp,
     Rate,
     Increase,
     Delta,
@@ -68,7 +73,7 @@ impl Rollup {
 
     /// Whether it reads single samples within the lookback instead of windows.
     pub(crate) fn is_instant(self) -> bool {
-        matches!(self, Self::Instant | Self::Smoothed | Self::Timestamp)
+        matches!(self, Self::Instant | Self::Smoothed | Self::Timestamp | Self::StartTimestamp)
     }
 }
 
@@ -154,16 +159,17 @@ pub(crate) fn roll(
     match rollup {
         Rollup::Instant => return simple::instant(shape, t, v, out),
         Rollup::Timestamp => return simple::timestamp(shape, t, v, out),
+        Rollup::StartTimestamp => return simple::start_timestamp(shape, t, v, &[], out),
         Rollup::Smoothed => return extended::smoothed(shape, t, v, out),
         _ => {}
     }
     if shape.edges != Edges::Open {
-        return extended::roll(rollup, shape, t, v, out);
+        return extended::roll(rollup, shape, t, v, &[], out);
     }
     scratch.windows(shape, t);
     let w = Windows { shape, t, v, lo: &scratch.lo, hi: &scratch.hi };
     match rollup {
-        Rollup::Instant | Rollup::Smoothed | Rollup::Timestamp => {}
+        Rollup::Instant | Rollup::Smoothed | Rollup::Timestamp | Rollup::StartTimestamp => {}
         Rollup::Rate => rate::extrapolated(&w, rate::Kind::Rate, &mut scratch.rate, out),
         Rollup::Increase => rate::extrapolated(&w, rate::Kind::Increase, &mut scratch.rate, out),
         Rollup::Delta => rate::extrapolated(&w, rate::Kind::Delta, &mut scratch.rate, out),
@@ -191,4 +197,27 @@ pub(crate) fn roll(
         Rollup::Changes => simple::changes(&w, &mut scratch.marks, out),
         Rollup::Resets => simple::resets(&w, &mut scratch.marks, out),
     }
+}
+
+/// As [`roll`] for the few functions that look at start timestamps; the others, and series without any, are
+/// left alone (`None`). Gives at how many steps start timestamps overlap with samples.
+pub(crate) fn roll_with_starts(rollup: Rollup, shape: &Shape, columns: &Columns, out: &mut [f64]) -> Option<u64> {
+    let Columns { t, v, st, .. } = columns;
+    if st.is_empty() {
+        return None;
+    }
+    match (rollup, shape.edges) {
+        (Rollup::StartTimestamp, _) => simple::start_timestamp(shape, t, v, st, fresh(out)),
+        (Rollup::Resets, Edges::Anchored) => extended::roll(rollup, shape, t, v, st, fresh(out)),
+        (Rollup::Rate | Rollup::Increase | Rollup::Irate | Rollup::Resets, Edges::Open) => {
+            return Some(starts::roll(rollup, shape, t, v, st, fresh(out)));
+        }
+        _ => return None,
+    }
+    Some(0)
+}
+
+fn fresh(out: &mut [f64]) -> &mut [f64] {
+    out.fill(ABSENT);
+    out
 }

@@ -52,8 +52,11 @@ impl fmt::Display for Report {
     }
 }
 
-/// Runs scripts. All parser options are on, names are dropped late, subqueries step by a minute: as in
-/// Prometheus' harness.
+/// How many samples a query of a script may hold.
+const MAX_SAMPLES: u64 = 10_000;
+
+/// Runs scripts. All parser options are on, names are dropped late, start timestamps are looked at, subqueries
+/// step by a minute, 10 000 samples are the limit: as in Prometheus' harness.
 #[derive(Debug)]
 pub struct Tester {
     engine: Engine,
@@ -61,8 +64,12 @@ pub struct Tester {
 
 impl Default for Tester {
     fn default() -> Self {
-        let settings = Settings { delayed_name_removal: true, ..Settings::default() };
-        Self { engine: Engine::new(settings) }
+        Self::with(Settings {
+            delayed_name_removal: true,
+            start_timestamps: true,
+            max_samples: MAX_SAMPLES,
+            ..Settings::default()
+        })
     }
 }
 

@@ -15,10 +15,17 @@ enum Stored {
     Histogram(Box<FloatHistogram>),
 }
 
+/// A value and its start timestamp in Unix milliseconds, 0 for none.
+#[derive(Clone, Debug)]
+struct Sample {
+    value: Stored,
+    start: i64,
+}
+
 /// Samples by series and time; loading adds to what is there.
 #[derive(Debug, Default)]
 pub(crate) struct Storage {
-    series: BTreeMap<Labels, BTreeMap<i64, Stored>>,
+    series: BTreeMap<Labels, BTreeMap<i64, Sample>>,
 }
 
 impl Storage {
@@ -30,15 +37,15 @@ impl Storage {
         for series in &load.series {
             let samples = self.series.entry(series.labels.clone()).or_default();
             let mut t = 0;
-            for value in &series.values {
-                match value {
-                    SequenceValue::Omitted => {}
-                    SequenceValue::Float(v) => {
-                        samples.insert(t, Stored::Float(*v));
-                    }
-                    SequenceValue::Histogram { histogram, .. } => {
-                        samples.insert(t, Stored::Histogram(histogram.clone()));
-                    }
+            for (i, value) in series.values.iter().enumerate() {
+                let value = match value {
+                    SequenceValue::Omitted => None,
+                    SequenceValue::Float(v) => Some(Stored::Float(*v)),
+                    SequenceValue::Histogram { histogram, .. } => Some(Stored::Histogram(histogram.clone())),
+                };
+                let start = series.starts.get(i).copied().flatten().map_or(0, |start| t + start);
+                if let Some(value) = value {
+                    samples.insert(t, Sample { value, start });
                 }
                 t += load.gap_ms;
             }
@@ -46,7 +53,10 @@ impl Storage {
         if load.with_nhcb {
             for (labels, samples) in convert_classic(load) {
                 let known = self.series.entry(labels).or_default();
-                known.extend(samples.into_iter().map(|(t, h)| (t, Stored::Histogram(Box::new(h)))));
+                known.extend(samples.into_iter().map(|(t, h)| {
+                    let value = Stored::Histogram(Box::new(h));
+                    (t, Sample { value, start: 0 })
+                }));
             }
         }
     }
@@ -56,15 +66,17 @@ impl Storage {
         let mut memory = Memory::new();
         for (labels, samples) in &self.series {
             let mut columns = Columns::new();
-            for (t, value) in samples {
+            for (t, Sample { value, start }) in samples {
                 match value {
                     Stored::Float(v) => {
                         columns.t.push(*t);
                         columns.v.push(*v);
+                        columns.set_last_start(*start);
                     }
                     Stored::Histogram(h) => {
                         columns.ht.push(*t);
                         columns.h.push((**h).clone());
+                        columns.set_last_histogram_start(*start);
                     }
                 }
             }

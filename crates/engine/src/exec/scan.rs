@@ -16,7 +16,7 @@ use super::maps::Bound;
 use super::watch::{JobWatch, ScanWatch};
 use super::{Run, check_held};
 use crate::notes::Notes;
-use crate::plan::Scan;
+use crate::plan::{INFO, Scan};
 use crate::rollup::native::{self, About};
 use crate::rollup::{self, Edges, Params, Rollup, Scratch, Shape};
 use crate::vector::{Head, Histograms, drop_metadata, is_absent};
@@ -80,6 +80,12 @@ struct Work {
     delayed: bool,
     /// Whether names are looked at, for they might not be counters'.
     check_counter: bool,
+    /// Histograms are an error.
+    floats_only: bool,
+    statistics: bool,
+    starts: bool,
+    /// Counters are known by `__type__`.
+    types: bool,
     span: Span,
     buffers: Mutex<Vec<Buffers>>,
 }
@@ -119,6 +125,10 @@ impl Run<'_> {
             drops_name,
             delayed: self.settings.delayed_name_removal,
             check_counter: matches!(scan.rollup, Rollup::Rate | Rollup::Increase),
+            floats_only: scan.func == INFO,
+            statistics: scan.statistics,
+            starts: self.settings.start_timestamps,
+            types: self.settings.type_and_unit_labels,
             span: scan.span,
             buffers: Mutex::new(Vec::new()),
         });
@@ -166,9 +176,6 @@ impl Run<'_> {
     /// The samples themselves of one window, for a range selector as the whole query.
     pub(super) async fn samples(&mut self, scan: Scan) -> Result<Vec<Series>, Error> {
         let shape = scan.shape;
-        if shape.edges != Edges::Open {
-            return Err(Error::BadQuery("anchored and smoothed ranges are not supported as results yet".to_owned()));
-        }
         let (end, start) = (shape.end(0), shape.end(0).saturating_sub(shape.window_ms));
         let cx = self.scan_context();
         let mut batches = self.source.select(&cx, selection(scan));
@@ -181,8 +188,23 @@ impl Run<'_> {
                 for i in 0..batch.len() {
                     cx.check()?;
                     batch.decode(i, &mut columns)?;
-                    rollup::drop_stale(&mut columns.t, &mut columns.v);
+                    rollup::drop_stale(&mut columns);
                     rollup::drop_stale_histograms(&mut columns);
+                    if shape.edges != Edges::Open {
+                        let samples = shape.samples();
+                        if columns.ht.iter().any(|t| (samples.min..=samples.max).contains(t)) {
+                            let edges = if shape.edges == Edges::Anchored { "anchored" } else { "smoothed" };
+                            let text = format!("{edges} modifier is not supported with histograms");
+                            return Err(Error::Execution(text));
+                        }
+                        let (t, v) = rollup::extended_samples(&shape, &columns.t, &columns.v);
+                        cx.stats().add_samples(t.len() as u64);
+                        if !t.is_empty() {
+                            let labels = batch.labels(i).to_labels();
+                            found.push(Series { labels, t: t.into(), v, h: Vec::new() });
+                        }
+                        continue;
+                    }
                     let within = |t: &[i64]| t.partition_point(|&t| t <= start)..t.partition_point(|&t| t <= end);
                     let (floats, histograms) = (within(&columns.t), within(&columns.ht));
                     if floats.is_empty() && histograms.is_empty() {
@@ -266,31 +288,46 @@ impl Work {
     fn series(&self, batch: &dyn Encoded, i: usize, buffers: &mut Buffers, morsel: &mut Morsel) -> Result<u64, Error> {
         let Buffers { columns, scratch, row } = buffers;
         batch.decode(i, columns)?;
-        if !self.rollup.is_instant() {
-            rollup::drop_stale(&mut columns.t, &mut columns.v);
+        if !self.starts {
+            columns.clear_starts();
         }
-        let params = Params { first: &self.first, second: &self.second };
-        rollup::roll(self.rollup, &self.shape, params, &columns.t, &columns.v, scratch, row);
+        let sees_stale = self.rollup.is_instant() && self.rollup != Rollup::Smoothed;
+        if !sees_stale {
+            rollup::drop_stale(columns);
+        }
+        let overlapping = rollup::roll_with_starts(self.rollup, &self.shape, columns, row);
+        if overlapping.is_none() {
+            let params = Params { first: &self.first, second: &self.second };
+            rollup::roll(self.rollup, &self.shape, params, &columns.t, &columns.v, scratch, row);
+        }
         let samples = columns.len() as u64;
         let labels = batch.labels(i);
         let mut histograms = None;
         if !columns.ht.is_empty() {
-            if !self.rollup.is_instant() {
+            if self.statistics {
+                native::keep_statistics(columns, &self.shape);
+            }
+            if !sees_stale {
                 rollup::drop_stale_histograms(columns);
             }
             let metric = labels.get(METRIC_NAME).unwrap_or("");
             let mut about = About { notes: &mut morsel.notes, metric, span: self.span };
-            histograms = native::roll(self.rollup, &self.shape, columns, row, &mut about)?;
+            if self.floats_only {
+                let any = native::roll(Rollup::Instant, &self.shape, columns, &mut row.clone(), &mut about);
+                if any.is_some() {
+                    return Err(Error::Execution("info sample should be float".to_owned()));
+                }
+            }
+            histograms = native::roll(self.rollup, &self.shape, columns, row, &mut about);
+        }
+        if let Some(times @ 1..) = overlapping {
+            morsel.notes.start_time_overlap(labels.get(METRIC_NAME).unwrap_or(""), times, self.span);
         }
         if native::is_empty(row, histograms.as_ref()) {
             return Ok(samples);
         }
-        if self.check_counter
-            && let Some(name) = labels.get(METRIC_NAME)
-            && !["_total", "_sum", "_count", "_bucket"].iter().any(|suffix| name.ends_with(suffix))
-            && row.iter().any(|&v| !is_absent(v))
-        {
-            morsel.notes.possible_non_counter(name, self.span);
+        if self.check_counter && row.iter().any(|&v| !is_absent(v)) {
+            morsel.notes.check_counter(|name| labels.get(name), self.types, self.span);
         }
         for map in &self.maps {
             map.apply(row, &mut morsel.notes);

@@ -42,17 +42,13 @@ impl Run<'_> {
             if !columns.ht.is_empty() {
                 let metric = head.labels.get(METRIC_NAME).unwrap_or("");
                 let mut about = About { notes: self.notes, metric, span };
-                histograms = native::roll(rollup, &shape, &columns, &mut row, &mut about)?;
+                histograms = native::roll(rollup, &shape, &columns, &mut row, &mut about);
             }
             if native::is_empty(&row, histograms.as_ref()) {
                 continue;
             }
-            if matches!(rollup, Rollup::Rate | Rollup::Increase)
-                && let Some(name) = head.labels.get(METRIC_NAME)
-                && !["_total", "_sum", "_count", "_bucket"].iter().any(|suffix| name.ends_with(suffix))
-                && row.iter().any(|&v| !is_absent(v))
-            {
-                self.notes.possible_non_counter(name, span);
+            if matches!(rollup, Rollup::Rate | Rollup::Increase) && row.iter().any(|&v| !is_absent(v)) {
+                self.notes.check_counter(|name| head.labels.get(name), self.settings.type_and_unit_labels, span);
             }
             vector.push(Head { histograms, ..head.bare() }, &row)?;
         }

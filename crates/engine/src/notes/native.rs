@@ -64,6 +64,11 @@ impl Notes {
         self.inform(format!("ignored histogram in {op} aggregation"), span);
     }
 
+    pub(crate) fn start_time_overlap(&mut self, metric: &str, times: u64, span: Span) {
+        let text = "sample has start time that overlaps with previous sample timestamp for metric";
+        self.warn_counted(named(text, metric), times, span);
+    }
+
     pub(crate) fn counter_reset_collision(&mut self, operation: HistogramOperation, span: Span) {
         self.warn(format!("conflicting counter resets during histogram {}", operation.as_str()), span);
     }

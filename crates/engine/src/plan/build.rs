@@ -79,6 +79,7 @@ impl<'a> Builder<'a> {
                 let rollup = if selector.smoothed { Rollup::Smoothed } else { Rollup::Instant };
                 let mut scan = self.scan(selector, rollup, self.settings.lookback_ms, grid, span)?;
                 scan.range_ms = 0;
+                scan.statistics = context.statistics;
                 Built::Node(self.push(Op::Scan(Box::new(scan)), grid, span))
             }
             Kind::Matrix(matrix) => {
@@ -151,6 +152,7 @@ impl<'a> Builder<'a> {
             func: String::new(),
             range_ms: window_ms,
             grouping: None,
+            statistics: false,
             span,
         })
     }

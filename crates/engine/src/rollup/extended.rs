@@ -1,5 +1,6 @@
 //! `anchored` and `smoothed` windows: the value at the edges comes from samples beyond them.
 
+use super::starts::is_reset;
 use super::{Edges, Rollup, Shape};
 use crate::math::seconds;
 
@@ -30,8 +31,8 @@ pub(super) fn smoothed(shape: &Shape, t: &[i64], v: &[f64], out: &mut [f64]) {
 }
 
 /// `rate`, `increase`, `delta`, `changes`, `resets` over extended windows; nothing for the others,
-/// which the planner refuses.
-pub(super) fn roll(rollup: Rollup, shape: &Shape, t: &[i64], v: &[f64], out: &mut [f64]) {
+/// which the planner refuses. `st` are start timestamps or empty.
+pub(super) fn roll(rollup: Rollup, shape: &Shape, t: &[i64], v: &[f64], st: &[i64], out: &mut [f64]) {
     let after = if shape.edges == Edges::Smoothed { shape.lookback_ms } else { 0 };
     for (step, out) in out.iter_mut().enumerate() {
         let end = shape.end(step);
@@ -41,13 +42,21 @@ pub(super) fn roll(rollup: Rollup, shape: &Shape, t: &[i64], v: &[f64], out: &mu
         if lo == hi {
             continue;
         }
-        let window = Extended { t: &t[lo..hi], v: &v[lo..hi], start, end, smoothed: shape.edges == Edges::Smoothed };
+        let smoothed = shape.edges == Edges::Smoothed;
+        let window = Extended { t: &t[lo..hi], v: &v[lo..hi], start, end, smoothed };
+        let starts = st.get(lo..hi).unwrap_or_default();
         let value = match rollup {
             Rollup::Rate => window.growth(true).map(|v| v / seconds(shape.window_ms)),
             Rollup::Increase => window.growth(true),
             Rollup::Delta => window.growth(false),
-            Rollup::Changes => window.events(|before, now| now != before && !(now.is_nan() && before.is_nan())),
-            Rollup::Resets => window.events(|before, now| now < before),
+            Rollup::Changes => window.events(|i| {
+                let (before, now) = (window.v[i - 1], window.v[i]);
+                now != before && !(now.is_nan() && before.is_nan())
+            }),
+            Rollup::Resets => window.events(|i| {
+                let at = |i: usize| (starts[i], window.t[i]);
+                window.v[i] < window.v[i - 1] || (!starts.is_empty() && is_reset(at(i - 1), at(i)))
+            }),
             _ => None,
         };
         if let Some(value) = value {
@@ -115,12 +124,37 @@ impl Extended<'_> {
         Some(result)
     }
 
-    fn events(&self, event: impl Fn(f64, f64) -> bool) -> Option<f64> {
+    fn events(&self, event: impl Fn(usize) -> bool) -> Option<f64> {
         let inside = self.t.partition_point(|&t| t <= self.start);
         if inside >= self.t.len() {
             return None;
         }
         let first = inside.saturating_sub(1);
-        Some(self.v[first..].windows(2).filter(|pair| event(pair[0], pair[1])).count() as f64)
+        Some((first + 1..self.v.len()).filter(|&i| event(i)).count() as f64)
     }
+}
+
+/// The samples of the only window, as the result of the query: those within, and the values at its edges.
+pub(crate) fn samples(shape: &Shape, t: &[i64], v: &[f64]) -> (Vec<i64>, Vec<f64>) {
+    let end = shape.end(0);
+    let start = end.saturating_sub(shape.window_ms);
+    let smoothed = shape.edges == Edges::Smoothed;
+    let after = if smoothed { shape.lookback_ms } else { 0 };
+    let lo = t.partition_point(|&t| t <= start.saturating_sub(shape.lookback_ms));
+    let hi = t.partition_point(|&t| t <= end.saturating_add(after));
+    if lo == hi {
+        return (Vec::new(), Vec::new());
+    }
+    let window = Extended { t: &t[lo..hi], v: &v[lo..hi], start, end, smoothed };
+    let (first, last) = (window.first(), window.last());
+    if window.t[last] <= start {
+        return (Vec::new(), Vec::new());
+    }
+    let (left, right) = (window.left(first, false), window.right(last, false));
+    let from = first + usize::from(window.t[first] <= start);
+    let to = (last + usize::from(window.t[last] < end)).max(from);
+    let inside = from..to.min(window.t.len());
+    let times = [start].into_iter().chain(window.t[inside.clone()].iter().copied()).chain([end]);
+    let values = [left].into_iter().chain(window.v[inside].iter().copied()).chain([right]);
+    (times.collect(), values.collect())
 }

@@ -1,7 +1,11 @@
 //! Rolling up series that have native histograms: step by step over both kinds of samples, on top of
 //! what the float kernels gave.
 
+mod extended;
 mod growth;
+mod statistics;
+
+pub(crate) use statistics::keep_statistics;
 
 use std::sync::Arc;
 
@@ -9,8 +13,7 @@ use block::Columns;
 use model::{CounterResetHint, FloatHistogram};
 use promql::Span;
 
-use super::{Edges, Rollup, Shape};
-use crate::Error;
+use super::{Edges, Rollup, Shape, starts};
 use crate::native::{self, Native};
 use crate::notes::{HistogramOperation, Notes};
 use crate::vector::{ABSENT, Histograms, is_absent};
@@ -26,8 +29,12 @@ pub(crate) struct About<'a> {
 struct Window<'a> {
     t: &'a [i64],
     v: &'a [f64],
+    /// Start timestamps of the floats; empty where there are none.
+    st: &'a [i64],
     ht: &'a [i64],
     h: &'a [FloatHistogram],
+    /// Start timestamps of the histograms; empty where there are none.
+    hst: &'a [i64],
     start: i64,
     end: i64,
     range_ms: i64,
@@ -50,35 +57,36 @@ pub(crate) fn roll(
     columns: &Columns,
     out: &mut [f64],
     about: &mut About<'_>,
-) -> Result<Option<Histograms>, Error> {
-    if shape.edges != Edges::Open {
-        return Err(Error::Execution(format!(
-            "native histograms are not supported yet with anchored or smoothed: {}",
-            about.metric
-        )));
-    }
+) -> Option<Histograms> {
     let mut histograms: Histograms = vec![None; out.len()].into();
-    if rollup.is_instant() {
+    if rollup == Rollup::Smoothed {
+        extended::smoothed(shape, columns, out, &mut histograms, about);
+    } else if rollup.is_instant() {
         instant(rollup, shape, columns, out, &mut histograms);
     } else {
         for (step, out) in out.iter_mut().enumerate() {
             let end = shape.end(step);
             let start = end.saturating_sub(shape.window_ms);
-            let within = |t: &[i64]| t.partition_point(|&t| t <= start)..t.partition_point(|&t| t <= end);
+            let open = shape.edges == Edges::Open;
+            let (from, to) = if open { (start, end) } else { extended::bounds(shape, end) };
+            let within = |t: &[i64]| t.partition_point(|&t| t <= from)..t.partition_point(|&t| t <= to);
             let (floats, hists) = (within(&columns.t), within(&columns.ht));
             if hists.is_empty() {
                 continue;
             }
             let window = Window {
                 t: &columns.t[floats.clone()],
-                v: &columns.v[floats],
+                v: &columns.v[floats.clone()],
+                st: columns.st.get(floats).unwrap_or_default(),
                 ht: &columns.ht[hists.clone()],
-                h: &columns.h[hists],
+                h: &columns.h[hists.clone()],
+                hst: columns.hst.get(hists).unwrap_or_default(),
                 start,
                 end,
                 range_ms: shape.window_ms,
             };
-            match window.value(rollup, about) {
+            let cell = if open { window.value(rollup, about) } else { window.extended(rollup, shape.edges, about) };
+            match cell {
                 Cell::AsIs => {}
                 Cell::Nothing => *out = ABSENT,
                 Cell::Float(v) => *out = v,
@@ -89,7 +97,7 @@ pub(crate) fn roll(
             }
         }
     }
-    Ok(histograms.iter().any(Option::is_some).then_some(histograms))
+    histograms.iter().any(Option::is_some).then_some(histograms)
 }
 
 /// The newest sample of either kind within the lookback.
@@ -107,8 +115,9 @@ fn instant(rollup: Rollup, shape: &Shape, columns: &Columns, out: &mut [f64], hi
         if time <= end.saturating_sub(shape.window_ms) || columns.h[i].is_stale() {
             continue;
         }
-        if rollup == Rollup::Timestamp {
-            *out = time as f64 / 1000.0;
+        if rollup == Rollup::Timestamp || rollup == Rollup::StartTimestamp {
+            let ms = if rollup == Rollup::Timestamp { time } else { columns.histogram_start(i) };
+            *out = ms as f64 / 1000.0;
             continue;
         }
         let shared = match &last {
@@ -147,12 +156,11 @@ impl Window<'_> {
                 let last = self.t.last().max(self.ht.last()).copied().unwrap_or(0);
                 Cell::Float(last as f64 / 1000.0)
             }
-            Rollup::Changes => Cell::Float(
-                self.events(|a, b| a != b && !(a.is_nan() && b.is_nan()), |before, now| !native::equal(before, now)),
-            ),
-            Rollup::Resets => {
-                Cell::Float(self.events(|before, now| now < before, |before, now| native::is_reset(now, before)))
-            }
+            Rollup::Changes => Cell::Float(self.events(
+                |i| self.v[i] != self.v[i - 1] && !(self.v[i].is_nan() && self.v[i - 1].is_nan()),
+                |i| !native::equal(&self.h[i - 1], &self.h[i]),
+            )),
+            Rollup::Resets => Cell::Float(self.events(|i| self.float_fell(i), |i| self.histogram_fell(i))),
             // All others look at floats only.
             _ if mixed => {
                 about.notes.histogram_ignored_in_range(about.metric, about.span);
@@ -163,35 +171,54 @@ impl Window<'_> {
     }
 
     /// Counts events between neighbours; a change of kind is one.
-    fn events(
-        &self,
-        floats: impl Fn(f64, f64) -> bool,
-        histograms: impl Fn(&FloatHistogram, &FloatHistogram) -> bool,
-    ) -> f64 {
-        enum Sample<'a> {
-            Float(f64),
-            Histogram(&'a FloatHistogram),
-        }
+    /// Each is asked of a sample and the one of its kind before it.
+    fn events(&self, floats: impl Fn(usize) -> bool, histograms: impl Fn(usize) -> bool) -> f64 {
         let (mut f, mut h, mut count) = (0, 0, 0);
-        let mut before: Option<Sample<'_>> = None;
+        let mut before = None;
         while f < self.t.len() || h < self.ht.len() {
-            let float_first = h == self.ht.len() || (f < self.t.len() && self.t[f] < self.ht[h]);
-            let now = if float_first {
-                f += 1;
-                Sample::Float(self.v[f - 1])
-            } else {
-                h += 1;
-                Sample::Histogram(&self.h[h - 1])
-            };
-            count += u32::from(match (&before, &now) {
-                (None, _) => false,
-                (Some(Sample::Float(a)), Sample::Float(b)) => floats(*a, *b),
-                (Some(Sample::Histogram(a)), Sample::Histogram(b)) => histograms(a, b),
-                _ => true,
+            let is_float = h == self.ht.len() || (f < self.t.len() && self.t[f] < self.ht[h]);
+            count += u32::from(match before {
+                None => false,
+                Some(kind) if kind != is_float => true,
+                Some(true) => floats(f),
+                Some(false) => histograms(h),
             });
-            before = Some(now);
+            before = Some(is_float);
+            *(if is_float { &mut f } else { &mut h }) += 1;
         }
         f64::from(count)
+    }
+
+    /// Start timestamp and time of a histogram.
+    fn histogram_at(&self, i: usize) -> (i64, i64) {
+        (self.hst.get(i).copied().unwrap_or(0), self.ht[i])
+    }
+
+    /// Whether the start timestamp of a histogram says that the counter was reset before it.
+    fn histogram_restarted(&self, i: usize) -> bool {
+        !self.hst.is_empty() && starts::is_reset(self.histogram_at(i - 1), self.histogram_at(i))
+    }
+
+    fn histogram_fell(&self, i: usize) -> bool {
+        self.histogram_restarted(i) || native::is_reset(&self.h[i], &self.h[i - 1])
+    }
+
+    fn float_fell(&self, i: usize) -> bool {
+        let at = |i: usize| (self.st[i], self.t[i]);
+        self.v[i] < self.v[i - 1] || (!self.st.is_empty() && starts::is_reset(at(i - 1), at(i)))
+    }
+
+    /// Without so many floats and histograms at the beginning.
+    fn behind(&self, floats: usize, hists: usize) -> Self {
+        Self {
+            t: &self.t[floats..],
+            v: &self.v[floats..],
+            st: self.st.get(floats..).unwrap_or_default(),
+            ht: &self.ht[hists..],
+            h: &self.h[hists..],
+            hst: self.hst.get(hists..).unwrap_or_default(),
+            ..*self
+        }
     }
 
     /// The sum of all histograms, or their mean.

@@ -14,6 +14,11 @@ pub(super) fn timestamp(shape: &Shape, t: &[i64], v: &[f64], out: &mut [f64]) {
     newest(shape, t, v, out, |i| t[i] as f64 / 1000.0);
 }
 
+/// Its start timestamp in seconds; 0 where there is none.
+pub(super) fn start_timestamp(shape: &Shape, t: &[i64], v: &[f64], st: &[i64], out: &mut [f64]) {
+    newest(shape, t, v, out, |i| st.get(i).map_or(0.0, |&st| st as f64 / 1000.0));
+}
+
 fn newest(shape: &Shape, t: &[i64], v: &[f64], out: &mut [f64], value: impl Fn(usize) -> f64) {
     let mut next = t.partition_point(|&t| t <= shape.end(0));
     for (step, out) in out.iter_mut().enumerate() {

@@ -98,17 +98,22 @@ fn advance(t: &[i64], first: i64, step: i64, steps: usize, places: &mut Vec<u32>
 }
 
 /// Takes staleness markers out of the samples; range functions do not see them.
-pub(crate) fn drop_stale(t: &mut Vec<i64>, v: &mut Vec<f64>) {
+pub(crate) fn drop_stale(columns: &mut Columns) {
+    let Columns { t, v, st, .. } = columns;
     let Some(first) = first_stale(v) else { return };
     let mut kept = first;
     for i in first..v.len() {
         if !is_stale(v[i]) {
             (t[kept], v[kept]) = (t[i], v[i]);
+            if !st.is_empty() {
+                st[kept] = st[i];
+            }
             kept += 1;
         }
     }
     t.truncate(kept);
     v.truncate(kept);
+    st.truncate(kept);
 }
 
 fn first_stale(v: &[f64]) -> Option<usize> {
@@ -124,6 +129,8 @@ pub(crate) fn drop_stale_histograms(columns: &mut Columns) {
     if columns.h.iter().any(|h| h.is_stale()) {
         let mut kept = columns.h.iter().map(|h| !h.is_stale());
         columns.ht.retain(|_| kept.next().unwrap_or(false));
+        let mut kept = columns.h.iter().map(|h| !h.is_stale());
+        columns.hst.retain(|_| kept.next().unwrap_or(false));
         columns.h.retain(|h| !h.is_stale());
     }
 }

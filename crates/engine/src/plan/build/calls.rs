@@ -51,8 +51,8 @@ impl Builder<'_> {
                 }
                 return self.map_call(call, Map::Date(func), grid, span);
             }
-            F::Timestamp => return self.timestamp(call, grid, span),
-            F::StartTimestamp => Op::Nothing,
+            F::Timestamp => return self.timestamp(call, Rollup::Timestamp, grid, span),
+            F::StartTimestamp => return self.timestamp(call, Rollup::StartTimestamp, grid, span),
             F::Absent => {
                 let input = input()?;
                 let labels = self.absent_labels(call)?;
@@ -103,6 +103,7 @@ impl Builder<'_> {
                 let mut scan = self.scan(vector, rollup, range_ms, grid, arg_span)?;
                 check_edges(scan.shape.edges, call)?;
                 scan.params = params;
+                scan.statistics = self.contexts[selector.index()].is_some_and(|context| context.statistics);
                 call.func.name.clone_into(&mut scan.func);
                 self.push(Op::Scan(Box::new(scan)), grid, span)
             }
@@ -158,17 +159,24 @@ impl Builder<'_> {
         labels.build()
     }
 
-    /// Of a selector: the time of the sample itself. Of anything else: the time of the step.
-    fn timestamp(&mut self, call: &Call, grid: Grid, span: Span) -> Result<Id, Error> {
+    /// Of a selector: the time of the sample itself, or where that starts. Of anything else: the time of the
+    /// step, which starts nowhere.
+    fn timestamp(&mut self, call: &Call, rollup: Rollup, grid: Grid, span: Span) -> Result<Id, Error> {
         let arg = first_vector(call)?;
         let input = self.node(arg)?;
+        if rollup == Rollup::StartTimestamp && !self.settings.start_timestamps {
+            return Ok(self.push(Op::Nothing, grid, span));
+        }
         if let (Kind::Vector(_), Op::Scan(scan)) =
             (self.ast.kind(self.ast.unwrap_parens(arg)), &mut self.nodes[input].op)
         {
-            scan.rollup = Rollup::Timestamp;
+            scan.rollup = rollup;
             scan.shape.edges = Edges::Open;
             let op = std::mem::replace(&mut self.nodes[input].op, Op::Fused);
             return Ok(self.push(op, grid, span));
+        }
+        if rollup == Rollup::StartTimestamp {
+            return Ok(self.push(Op::Nothing, grid, span));
         }
         Ok(self.map(input, Map::Math(FunctionId::Timestamp), grid, span))
     }

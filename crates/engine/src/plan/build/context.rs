@@ -1,6 +1,7 @@
 //! Which steps each part of the query is evaluated at, top-down.
 
-use promql::ast::{Ast, At, Kind, NodeId, Subquery};
+use promql::FunctionId;
+use promql::ast::{Ast, At, BinaryOp, Kind, NodeId, Subquery};
 
 use super::super::{duration, invariant};
 use crate::engine::Settings;
@@ -14,16 +15,25 @@ pub(super) struct Context {
     pub(super) repeat: Option<Grid>,
     /// It is the selector of a range.
     pub(super) in_range: bool,
+    /// Of native histograms only count and sum are looked at above.
+    pub(super) statistics: bool,
+    /// Something above needs whole histograms, or breaks the row of samples.
+    whole: bool,
 }
 
 impl Context {
     fn new(grid: Grid, once: bool) -> Self {
         if once && grid.len() > 1 {
             let single = Grid { end_ms: grid.start_ms, ..grid };
-            Self { grid: single, repeat: Some(grid), in_range: false }
+            Self { grid: single, repeat: Some(grid), in_range: false, statistics: false, whole: false }
         } else {
-            Self { grid, repeat: None, in_range: false }
+            Self { grid, repeat: None, in_range: false, statistics: false, whole: false }
         }
+    }
+
+    /// With what nodes below one of this context inherit.
+    fn below(self, (statistics, whole): (bool, bool)) -> Self {
+        Self { statistics: statistics && !whole, whole, ..self }
     }
 }
 
@@ -34,11 +44,13 @@ pub(super) fn resolve(ast: &Ast, query: Grid, settings: &Settings) -> Result<Vec
     contexts[ast.root().index()] = Some(Context::new(query, known[ast.root().index()].worth));
     for id in ast.preorder(ast.root()) {
         let Some(context) = contexts[id.index()] else { continue };
-        let mut give = |id: NodeId, grid: Grid, once: bool| contexts[id.index()] = Some(Context::new(grid, once));
+        let needs = needs(ast.kind(id), context);
+        let mut give =
+            |id: NodeId, grid: Grid, once: bool| contexts[id.index()] = Some(Context::new(grid, once).below(needs));
         match ast.kind(id) {
             Kind::Matrix(matrix) => {
                 contexts[matrix.selector.index()] =
-                    Some(Context { in_range: true, ..Context::new(context.grid, false) });
+                    Some(Context { in_range: true, ..Context::new(context.grid, false) }.below(needs));
             }
             Kind::Subquery(subquery) => {
                 let grid = subquery_grid(ast, &query, context.grid, subquery, settings)?;
@@ -59,6 +71,25 @@ pub(super) fn resolve(ast: &Ast, query: Grid, settings: &Settings) -> Result<Vec
         }
     }
     Ok(contexts)
+}
+
+/// Whether count and sum are all that the nodes below are for, and whether whole histograms are wanted of them.
+fn needs(kind: &Kind, above: Context) -> (bool, bool) {
+    use FunctionId::{
+        HistogramAvg, HistogramCount, HistogramFraction, HistogramQuantile, HistogramQuantiles, HistogramSum,
+    };
+    let (mut statistics, mut whole) = (above.statistics, above.whole);
+    match kind {
+        Kind::Call(call) => match call.func.id {
+            HistogramCount | HistogramSum | HistogramAvg => statistics = true,
+            HistogramQuantile | HistogramQuantiles | HistogramFraction => whole = true,
+            _ => {}
+        },
+        Kind::Subquery(_) => whole = true,
+        Kind::Binary(binary) => whole |= matches!(binary.op, BinaryOp::TrimUpper | BinaryOp::TrimLower),
+        _ => {}
+    }
+    (statistics, whole)
 }
 
 /// The time an `@` stands for.

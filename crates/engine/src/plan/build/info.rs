@@ -37,6 +37,7 @@ impl Builder<'_> {
             func: INFO.to_owned(),
             range_ms: 0,
             grouping: None,
+            statistics: false,
             span,
         };
         Ok(Info { input: self.node(first)?, scan, labels })

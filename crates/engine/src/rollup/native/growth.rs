@@ -4,52 +4,48 @@ use model::{CounterResetHint, FloatHistogram};
 
 use super::{About, Cell, Window};
 use crate::math::seconds;
-use crate::native::{self, Native};
+use crate::native::{self, Added, Incompatible, Native};
 use crate::notes::HistogramOperation;
 use crate::rollup::Rollup;
+use crate::rollup::starts::{self, Edges};
 
 /// Growth over the window, extrapolated as for floats, with the number of observations deciding where
 /// a counter would have been zero.
 pub(super) fn extrapolated(w: &Window<'_>, rollup: Rollup, about: &mut About<'_>) -> Option<FloatHistogram> {
     let counter = rollup != Rollup::Delta;
-    let gaps = w.ht.len().checked_sub(1).filter(|gaps| *gaps > 0)?;
-    let mut growth = growth(w.h, counter, about)?;
-    let (first, last) = (w.ht[0], w.ht[gaps]);
-    let mut to_start = (first - w.start) as f64 / 1000.0;
-    let mut to_end = (w.end - last) as f64 / 1000.0;
-    let sampled = (last - first) as f64 / 1000.0;
-    let average = sampled / gaps as f64;
-    let threshold = average * 1.1;
-    if to_start >= threshold {
-        to_start = average / 2.0;
+    let first_start = w.hst.first().copied().filter(|_| counter);
+    let edges = Edges::of(w.ht, first_start, w.start, w.end)?;
+    let mut result = if w.ht.len() > 1 { growth(w, counter, about)? } else { Native::from(&w.h[0]) };
+    if edges.from_start && w.ht.len() > 1 && !noted(result.add(&w.h[0], false), HistogramOperation::Addition, about) {
+        return None;
     }
-    let count = growth.finish().count;
-    if counter && count > 0.0 && w.h[0].count >= 0.0 {
-        let to_zero = sampled * (w.h[0].count / count);
-        if to_zero < to_start {
-            to_start = to_zero;
-        }
+    let count = result.finish().count;
+    let zero = (counter && count > 0.0 && w.h[0].count >= 0.0).then(|| w.h[0].count / count);
+    let divisor = if rollup == Rollup::Rate { seconds(w.range_ms) } else { 1.0 };
+    result.multiply(edges.factor(zero, divisor));
+    Some(result.finish())
+}
+
+/// Notes what is worth it about a sum; whether there is one.
+fn noted(added: Result<Added, Incompatible>, operation: HistogramOperation, about: &mut About<'_>) -> bool {
+    match added {
+        Ok(Added { reconciled: true, .. }) => about.notes.mismatched_bounds(operation, about.span),
+        Ok(_) => {}
+        Err(Incompatible) => about.notes.mixed_exponential_custom(about.metric, about.span),
     }
-    if to_end >= threshold {
-        to_end = average / 2.0;
-    }
-    let mut factor = if sampled == 0.0 { 1.0 } else { (sampled + to_start + to_end) / sampled };
-    if rollup == Rollup::Rate {
-        factor /= seconds(w.range_ms);
-    }
-    growth.multiply(factor);
-    Some(growth.finish())
+    added.is_ok()
 }
 
 /// The last histogram minus the first, what was lost by resets added.
-fn growth(h: &[FloatHistogram], counter: bool, about: &mut About<'_>) -> Option<Native> {
+fn growth(w: &Window<'_>, counter: bool, about: &mut About<'_>) -> Option<Native> {
+    let h = w.h;
     let (first, last) = (&h[0], &h[h.len() - 1]);
     let is_gauge = |h: &FloatHistogram| h.counter_reset_hint == CounterResetHint::Gauge;
     if counter && (is_gauge(first) || is_gauge(last)) {
         about.notes.not_a_counter(about.metric, about.span);
     }
     // After a reset right behind the first one, that one does not matter.
-    let forgotten = (counter && native::is_reset(&h[1], first)).then(|| Native::empty_like(&h[1]).finish());
+    let forgotten = (counter && w.histogram_fell(1)).then(|| Native::empty_like(&h[1]).finish());
     let base = forgotten.as_ref().unwrap_or(first);
     let custom = base.uses_custom_buckets();
     let incompatible = |about: &mut About<'_>| about.notes.mixed_exponential_custom(about.metric, about.span);
@@ -72,30 +68,19 @@ fn growth(h: &[FloatHistogram], counter: bool, about: &mut About<'_>) -> Option<
     }
     let mut result = Native::from(last);
     result.reduce(schema, false);
-    match result.subtract(base) {
-        Ok(added) if added.reconciled => {
-            about.notes.mismatched_bounds(HistogramOperation::Subtraction, about.span);
-        }
-        Ok(_) => {}
-        Err(_) => {
-            incompatible(about);
-            return None;
-        }
+    if !noted(result.subtract(base), HistogramOperation::Subtraction, about) {
+        return None;
     }
     if counter {
+        if (1..w.hst.len()).any(|i| starts::overlaps(w.histogram_at(i - 1), w.hst[i])) {
+            about.notes.start_time_overlap(about.metric, 1, about.span);
+        }
         let mut before = base;
-        for now in &h[1..] {
-            if native::is_reset(now, before) {
-                match result.add(before, false) {
-                    Ok(added) if added.reconciled => {
-                        about.notes.mismatched_bounds(HistogramOperation::Addition, about.span);
-                    }
-                    Ok(_) => {}
-                    Err(_) => {
-                        incompatible(about);
-                        return None;
-                    }
-                }
+        for (i, now) in h.iter().enumerate().skip(1) {
+            if (w.histogram_restarted(i) || native::is_reset(now, before))
+                && !noted(result.add(before, false), HistogramOperation::Addition, about)
+            {
+                return None;
             }
             before = now;
         }
@@ -133,17 +118,8 @@ pub(super) fn last_two(w: &Window<'_>, rate: bool, about: &mut About<'_>) -> Cel
         about.notes.not_a_gauge(about.metric, about.span);
     }
     let mut result = Native::from(now);
-    if !rate || !native::is_reset(now, before) {
-        match result.subtract(before) {
-            Ok(added) if added.reconciled => {
-                about.notes.mismatched_bounds(HistogramOperation::Subtraction, about.span);
-            }
-            Ok(_) => {}
-            Err(_) => {
-                about.notes.mixed_exponential_custom(about.metric, about.span);
-                return Cell::Nothing;
-            }
-        }
+    if (!rate || !w.histogram_fell(n - 1)) && !noted(result.subtract(before), HistogramOperation::Subtraction, about) {
+        return Cell::Nothing;
     }
     result.hint = CounterResetHint::Gauge;
     if rate {
