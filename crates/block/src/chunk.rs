@@ -201,8 +201,13 @@ pub fn sample_count(encoding: Encoding, payload: &[u8]) -> Result<u32, Corrupt> 
     };
     let st = matches!(encoding, Encoding::HistogramSt | Encoding::FloatHistogramSt);
     let count = u16::from_be_bytes([if st { a & 0x3f } else { a }, b]);
-    // A sample takes a bit at least (XOR2); the first takes nine bytes and more.
-    if usize::from(count) > payload.len() * 8 {
+    // Time and value take so many bits at least, the first sample's nine bytes and more.
+    let bits_min = match encoding {
+        Encoding::Xor2 => 1,
+        Encoding::Xor => 2,
+        _ => histogram::SAMPLE_BITS_MIN,
+    };
+    if usize::from(count) * bits_min > payload.len() * 8 {
         return Err(Corrupt::new(0, format!("{count} samples in a chunk of {} bytes", payload.len())));
     }
     Ok(count.into())

@@ -93,6 +93,8 @@ pub struct Parent {
     pub min_time: i64,
     #[serde(rename = "maxTime")]
     pub max_time: i64,
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
 }
 
 /// The section that the bucket's components add.
@@ -125,11 +127,13 @@ pub struct Thanos {
     pub unknown: Map<String, Value>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Downsample {
     /// Milliseconds; 0 is raw.
     pub resolution: i64,
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
 }
 
 /// One file of a block.
@@ -141,16 +145,27 @@ pub struct File {
     pub size_bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hash: Option<Value>,
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
 }
 
 /// The largest entries, for readers that guess how much to fetch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct IndexStats {
     #[serde(skip_serializing_if = "is_zero")]
     pub series_max_size: u64,
     #[serde(skip_serializing_if = "is_zero")]
     pub chunk_max_size: u64,
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+impl Parent {
+    #[must_use]
+    pub fn new(ulid: Ulid, min_time: i64, max_time: i64) -> Self {
+        Self { ulid, min_time, max_time, unknown: Map::new() }
+    }
 }
 
 impl BlockMeta {

@@ -94,7 +94,8 @@ impl ChunkReader {
     }
 
     /// As [`chunk`](Self::chunk), but the checksum is verified only the first time: for files that do not
-    /// change while they are open.
+    /// change while they are open, and references that come from an index (one into the middle of a chunk
+    /// would pass for that chunk).
     ///
     /// # Errors
     /// As [`chunk`](Self::chunk).

@@ -46,7 +46,19 @@ impl Tombstones {
         let mut tombstones = Self::default();
         while !cursor.is_empty() {
             let series = cursor.uvarint()?;
-            tombstones.add(series, TimeRange::new(cursor.varint()?, cursor.varint()?));
+            let range = TimeRange::new(cursor.varint()?, cursor.varint()?);
+            if !range.is_empty() {
+                tombstones.ranges.entry(series).or_default().push(range);
+            }
+        }
+        // All at once: adding one by one takes ever longer where they come in no order.
+        for ranges in tombstones.ranges.values_mut() {
+            ranges.sort_unstable_by_key(|r| r.min);
+            ranges.dedup_by(|next, last| {
+                let touches = next.min <= last.max.saturating_add(1);
+                last.max = if touches { last.max.max(next.max) } else { last.max };
+                touches
+            });
         }
         Ok(tombstones)
     }

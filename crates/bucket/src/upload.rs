@@ -70,7 +70,7 @@ pub fn describe_files(dir: &FsPath, meta: &mut BlockMeta) -> Result<()> {
         segments.filter_map(|(file, _)| Some(file.rel_path().strip_prefix("chunks/")?.to_owned())).collect();
     thanos.files = files
         .iter()
-        .map(|(file, size)| FileEntry { rel_path: file.rel_path(), size_bytes: *size, hash: None })
+        .map(|(file, size)| FileEntry { rel_path: file.rel_path(), size_bytes: *size, ..FileEntry::default() })
         .chain([FileEntry { rel_path: BlockFile::Meta.rel_path(), ..FileEntry::default() }])
         .collect();
     Ok(())

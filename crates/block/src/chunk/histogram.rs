@@ -20,6 +20,8 @@ use model::CounterResetHint;
 use crate::{Columns, Corrupt};
 
 pub(super) const HEADER: usize = 3;
+/// Time, count, zero count and sum of a sample take a bit each at least.
+pub(super) const SAMPLE_BITS_MIN: usize = 4;
 /// The two bits of a header that tell of a counter reset.
 const RESET_MASK: u8 = 0b1100_0000;
 /// The bits of the count in chunks with start timestamps.

@@ -63,22 +63,29 @@ impl Kernel {
 pub(super) fn decode_many(kernel: Kernel, chunks: &[(Encoding, &[u8])], out: &mut Columns) -> Result<(), Corrupt> {
     let mut parts = Vec::with_capacity(chunks.len());
     let mut end = out.t.len();
+    // The first damaged chunk is told of, and that may be one before a short one.
+    let mut short = Ok(());
     for (encoding, payload) in chunks {
-        let count = sample_count(*encoding, payload)? as usize;
-        parts.push(Part { payload, at: end, count });
-        end += count;
+        match sample_count(*encoding, payload) {
+            Ok(count) => parts.push(Part { payload, at: end, count: count as usize }),
+            Err(e) => {
+                short = Err(e);
+                break;
+            }
+        }
+        end += parts.last().map_or(0, |part| part.count);
     }
     out.t.resize(end, 0);
     out.v.resize(end, 0.0);
     #[cfg(target_arch = "x86_64")]
     if kernel == Kernel::Avx512 && lanes::available() && lanes::decode(&parts, &mut out.t, &mut out.v) {
-        return Ok(());
+        return short;
     }
     let _only_one = kernel;
     for Part { payload, at, count } in parts {
         decode(payload, &mut out.t[at..at + count], &mut out.v[at..at + count])?;
     }
-    Ok(())
+    short
 }
 
 /// A chunk and the place of its samples in the columns.

@@ -18,7 +18,8 @@ const FULL: &str = r#"{
 			{
 				"ulid": "01M7YEMVRKJZY661YXJ02D114M",
 				"minTime": 1,
-				"maxTime": 2
+				"maxTime": 2,
+				"later": "kept"
 			}
 		]
 	},
@@ -30,7 +31,8 @@ const FULL: &str = r#"{
 			"replica": "a"
 		},
 		"downsample": {
-			"resolution": 300000
+			"resolution": 300000,
+			"later": "kept"
 		},
 		"source": "sidecar",
 		"segment_files": [
@@ -42,10 +44,15 @@ const FULL: &str = r#"{
 				"size_bytes": 7641
 			},
 			{
-				"rel_path": "meta.json"
+				"rel_path": "meta.json",
+				"later": {
+					"kept": 1
+				}
 			}
 		],
-		"index_stats": {},
+		"index_stats": {
+			"later": 7
+		},
 		"upload_time": "2026-11-21T07:03:19.39204145Z",
 		"later": [
 			1

@@ -167,8 +167,7 @@ fn new_meta(key: &GroupKey, planned: &[Arc<BlockMeta>], id: Ulid) -> BlockMeta {
     compaction.level = planned.iter().map(|b| b.compaction.level).max().unwrap_or_default() + 1;
     let sources: BTreeSet<Ulid> = planned.iter().flat_map(|b| &b.compaction.sources).copied().collect();
     compaction.sources = sources.into_iter().collect();
-    compaction.parents =
-        planned.iter().map(|b| Parent { ulid: b.ulid, min_time: b.min_time, max_time: b.max_time }).collect();
+    compaction.parents = planned.iter().map(|b| Parent::new(b.ulid, b.min_time, b.max_time)).collect();
     let hints: BTreeSet<&String> = planned.iter().flat_map(|b| &b.compaction.hints).collect();
     let kept = hints
         .into_iter()
