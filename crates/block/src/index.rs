@@ -3,14 +3,18 @@
 //! Layout: Prometheus' index format, version 2 (series references are offsets in units of 16 bytes,
 //! symbol references are numbers) and version 1 (both are byte offsets). Opening reads the table of
 //! contents only; symbols and the postings offset table are walked, and their checksums verified, when
-//! they are first asked for. Of each, one in [`symbols::STRIDE`] or [`table::STRIDE`] positions stays
-//! in memory.
+//! they are first asked for. Of each, one position in a few stays in memory, and can be left in a file
+//! beside the index, the sparse header, with which later readers need not walk.
 
+mod numbers;
+mod pages;
+mod rows;
 mod series;
+mod sparse;
 mod symbols;
 mod table;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use ::bytes::Bytes;
@@ -19,6 +23,7 @@ use crate::bytes::{Cursor, check_crc};
 use crate::{Corrupt, Postings};
 
 pub use series::{ChunkRef, SeriesEntry};
+pub use sparse::SPARSE_FILE;
 use symbols::Symbols;
 use table::OffsetTable;
 pub(crate) use table::{Entry, NameEntries};
@@ -53,8 +58,16 @@ pub struct IndexReader {
     bytes: Bytes,
     version: u8,
     toc: Toc,
+    sparse: Option<SparseHeader>,
     symbols: OnceLock<Result<Symbols, Corrupt>>,
     table: OnceLock<Result<OffsetTable, Corrupt>>,
+}
+
+/// Where the sparse header is, or may be left.
+#[derive(Debug)]
+struct SparseHeader {
+    path: PathBuf,
+    looked_for: OnceLock<()>,
 }
 
 impl IndexReader {
@@ -65,7 +78,7 @@ impl IndexReader {
     /// When header or table of contents are damaged, or the version is neither 1 nor 2.
     pub fn new(bytes: Bytes) -> Result<Self, Corrupt> {
         let (version, toc) = read_frame(&bytes).map_err(named)?;
-        Ok(Self { bytes, version, toc, symbols: OnceLock::new(), table: OnceLock::new() })
+        Ok(Self { bytes, version, toc, sparse: None, symbols: OnceLock::new(), table: OnceLock::new() })
     }
 
     /// Maps the file into memory.
@@ -74,6 +87,14 @@ impl IndexReader {
     /// As [`new`](Self::new); a file that cannot be opened is damaged at offset 0.
     pub fn open(path: &Path) -> Result<Self, Corrupt> {
         Self::new(crate::map_file(path)?)
+    }
+
+    /// Uses the sparse header at `path` in place of walking over symbols and postings offset table. Where there
+    /// is none, or it is damaged or of another index, the first use walks and leaves one there: written
+    /// aside and renamed, and only if the folder can be written to.
+    #[must_use]
+    pub fn with_sparse_header(self, path: PathBuf) -> Self {
+        Self { sparse: Some(SparseHeader { path, looked_for: OnceLock::new() }), ..self }
     }
 
     #[must_use]
@@ -92,7 +113,8 @@ impl IndexReader {
         &self.bytes
     }
 
-    /// Heap bytes held by what was walked so far; the file itself is not counted.
+    /// Bytes held of what was walked so far, on the heap or of a mapped sparse header; the index itself is
+    /// not counted.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         let symbols = self.symbols.get().and_then(|s| s.as_ref().ok()).map_or(0, Symbols::heap_bytes);
@@ -146,10 +168,10 @@ impl IndexReader {
     pub fn label_values(&self, name: &str) -> Result<Vec<&str>, Corrupt> {
         let Some(entries) = self.entries(name)? else { return Ok(Vec::new()) };
         let mut values = Vec::with_capacity(entries.len());
-        entries.for_each(|entry| {
+        let mut rows = entries.rows();
+        while let Some(entry) = rows.next()? {
             values.push(entry.value_str()?);
-            Ok(true)
-        })?;
+        }
         Ok(values)
     }
 
@@ -199,9 +221,33 @@ impl IndexReader {
         Ok(count)
     }
 
+    /// Whether every series has the label. Where the place that its lists take says that it may be so, their
+    /// members are counted, once.
+    pub(crate) fn is_on_all(&self, entries: NameEntries<'_>) -> Result<bool, Corrupt> {
+        let all = match self.entries("")?.map(|e| e.find(b"")).transpose()?.flatten() {
+            Some(all) => self.postings_len_at(all.offset)?,
+            None => return Ok(false),
+        };
+        let (Some(first), Some(last)) = (entries.rows().next()?, entries.last()?) else { return Ok(all == 0) };
+        // Lists lie one behind the other: a length, a number and a checksum each beside the members.
+        let between =
+            last.offset.checked_sub(first.offset).and_then(|len| (len / 4).checked_sub(3 * (entries.len() as u64 - 1)));
+        if between.map(|n| n + self.postings_len_at(last.offset).unwrap_or(0) as u64) != Some(all as u64) {
+            return Ok(false);
+        }
+        let count = || {
+            let (mut rows, mut members) = (entries.rows(), 0);
+            while let Some(entry) = rows.next()? {
+                members += self.postings_len_at(entry.offset)?;
+            }
+            Ok(members)
+        };
+        Ok(entries.series(count)? == all)
+    }
+
     /// The table's entries of one label name.
     pub(crate) fn entries(&self, name: &str) -> Result<Option<NameEntries<'_>>, Corrupt> {
-        Ok(self.table()?.entries(&self.bytes, name))
+        self.table()?.entries(&self.bytes, name).map_err(named)
     }
 
     fn read_postings(&self, offset: u64) -> Result<Postings<'_>, Corrupt> {
@@ -225,13 +271,40 @@ impl IndexReader {
     }
 
     fn symbols(&self) -> Result<&Symbols, Corrupt> {
+        self.look_for_sparse();
         let read = || Symbols::read(&self.bytes, self.version, self.toc.symbols).map_err(named);
         self.symbols.get_or_init(read).as_ref().map_err(Clone::clone)
     }
 
     fn table(&self) -> Result<&OffsetTable, Corrupt> {
+        self.look_for_sparse();
         let read = || OffsetTable::read(&self.bytes, self.toc.postings_table).map_err(named);
         self.table.get_or_init(read).as_ref().map_err(Clone::clone)
+    }
+}
+
+impl IndexReader {
+    /// Fills symbols and table from the sparse header, or leaves one.
+    fn look_for_sparse(&self) {
+        let Some(SparseHeader { path, looked_for }) = &self.sparse else { return };
+        looked_for.get_or_init(|| {
+            let found = path.exists().then(|| crate::map_file(path).ok()).flatten();
+            let (symbols, table) = match found.and_then(|f| sparse::decode(&f, &self.bytes, self.toc)) {
+                Some((symbols, table)) => (Ok(symbols), Ok(table)),
+                None => {
+                    let symbols = Symbols::read(&self.bytes, self.version, self.toc.symbols).map_err(named);
+                    let table = OffsetTable::read(&self.bytes, self.toc.postings_table).map_err(named);
+                    if let (Ok(symbols), Ok(table)) = (&symbols, &table)
+                        && let Some(header) = sparse::encode(&self.bytes, self.toc, symbols, table)
+                    {
+                        // Without it the next reader walks too.
+                        let _kept = sparse::keep(path, &header);
+                    }
+                    (symbols, table)
+                }
+            };
+            let _first = (self.symbols.set(symbols), self.table.set(table));
+        });
     }
 }
 

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use block::index::SPARSE_FILE;
 use block::{ChunkReader, Corrupt, IndexReader, Ulid, map_file};
 use bucket::{BlockFile, Bucket};
 use bytes::Bytes;
@@ -15,12 +16,14 @@ use crate::block::Block;
 #[derive(Debug)]
 pub(crate) struct Files {
     pub(crate) bucket: Bucket,
-    /// Where fetched indexes are kept; `None` keeps them in memory.
+    /// Where fetched indexes and sparse headers are kept; `None` keeps them in memory.
     data_dir: Option<PathBuf>,
     indexes: Cache<Ulid, Arc<IndexReader>>,
     segments: Cache<Ulid, Arc<ChunkReader>>,
 }
 
+/// The copy of an index below a folder of the block's name.
+const INDEX_COPY: &str = "index";
 /// Maps are cheap but not free.
 const MAPPED_BLOCKS_MAX: u64 = 4096;
 
@@ -61,35 +64,39 @@ impl Files {
     pub(crate) async fn forget(&self, block: Ulid) {
         self.indexes.invalidate(&block).await;
         self.segments.invalidate(&block).await;
-        if let Some(copy) = self.copy_path(block) {
-            // The copy may not exist; if it cannot be removed it is only found again.
-            let _gone = std::fs::remove_file(&copy);
-            let _empty = copy.parent().map(std::fs::remove_dir);
+        if let Some(dir) = self.dir(block) {
+            // What does not exist cannot be removed; what is left is only found again.
+            if !self.is_local(block) {
+                let _gone = std::fs::remove_file(dir.join(INDEX_COPY));
+            }
+            let _gone = std::fs::remove_file(dir.join(SPARSE_FILE));
+            let _empty = std::fs::remove_dir(dir);
         }
     }
 
-    /// The blocks whose indexes are copied on disk.
+    /// The blocks of which something is kept on disk.
     pub(crate) fn copies(&self) -> Vec<Ulid> {
         let Some(entries) = self.data_dir.as_ref().and_then(|dir| std::fs::read_dir(dir).ok()) else {
             return Vec::new();
         };
-        let names = entries.filter_map(|entry| Ulid::from_string(entry.ok()?.file_name().to_str()?).ok());
-        names.filter(|id| self.copy_path(*id).is_some_and(|path| path.exists())).collect()
+        entries.filter_map(|entry| Ulid::from_string(entry.ok()?.file_name().to_str()?).ok()).collect()
     }
 
     async fn open_index(&self, block: &Block) -> Result<Arc<IndexReader>, Error> {
         if let Some(path) = self.bucket.local_path(block.id, BlockFile::Index) {
-            return Ok(Arc::new(open_mapped(&path).map_err(|e| Error::Corrupt(named(e, block.id)))?));
+            return Ok(Arc::new(self.open_mapped(&path, block.id).map_err(|e| Error::Corrupt(named(e, block.id)))?));
         }
-        let Some(copy) = self.copy_path(block.id) else { return self.open_fetched(block).await };
-        if let Ok(index) = open_mapped(&copy)
+        let Some(copy) = self.dir(block.id).map(|dir| dir.join(INDEX_COPY)) else {
+            return self.open_fetched(block).await;
+        };
+        if let Ok(index) = self.open_mapped(&copy, block.id)
             && index.bytes().len() as u64 == block.index_bytes
         {
             return Ok(Arc::new(index));
         }
         let bytes = self.fetch(block).await?;
         match keep(&copy, &bytes) {
-            Ok(()) => Ok(Arc::new(open_mapped(&copy).map_err(|e| Error::Corrupt(named(e, block.id)))?)),
+            Ok(()) => Ok(Arc::new(self.open_mapped(&copy, block.id).map_err(|e| Error::Corrupt(named(e, block.id)))?)),
             Err(e) => {
                 tracing::warn!(block = %block.id, path = %copy.display(), err = %e, "cannot keep a copy of the index");
                 Ok(Arc::new(IndexReader::new(bytes).map_err(|e| Error::Corrupt(named(e, block.id)))?))
@@ -106,17 +113,25 @@ impl Files {
         self.bucket.read(block.id, BlockFile::Index).await.map_err(|e| unavailable(&e))
     }
 
-    fn copy_path(&self, block: Ulid) -> Option<PathBuf> {
-        // A bucket on this machine needs no copies.
-        if self.bucket.local_path(block, BlockFile::Index).is_some() {
-            return None;
-        }
-        Some(self.data_dir.as_ref()?.join(block.to_string()).join("index"))
+    /// Maps an index. What its first use finds out is left in the block's folder for the next time.
+    fn open_mapped(&self, path: &Path, block: Ulid) -> Result<IndexReader, Corrupt> {
+        let index = IndexReader::new(map_file(path)?)?;
+        Ok(match self.dir(block) {
+            Some(dir) => index.with_sparse_header(dir.join(SPARSE_FILE)),
+            None => index,
+        })
     }
-}
 
-fn open_mapped(path: &Path) -> Result<IndexReader, Corrupt> {
-    IndexReader::new(map_file(path)?)
+    /// Where files of the block are kept: never in the bucket, even if that is on this machine.
+    fn dir(&self, block: Ulid) -> Option<PathBuf> {
+        let dir = self.data_dir.as_ref()?.join(block.to_string());
+        (self.bucket.local_block(block).as_ref() != Some(&dir)).then_some(dir)
+    }
+
+    /// Whether the bucket is on this machine: it needs no copies.
+    fn is_local(&self, block: Ulid) -> bool {
+        self.bucket.local_path(block, BlockFile::Index).is_some()
+    }
 }
 
 /// Writes a copy so that it is there whole or not at all.

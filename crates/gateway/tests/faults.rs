@@ -159,3 +159,27 @@ async fn a_cold_answer_reads_each_index_once_and_a_warm_one_only_chunks() {
     let sync = faults.take();
     assert!(sync.len() <= 2 && sync.iter().all(|(operation, _)| *operation == Operation::List), "idle: {sync:?}");
 }
+
+#[tokio::test]
+async fn a_sparse_header_is_kept_below_the_data_directory_and_not_in_the_bucket() {
+    let Some(dir) = some_blocks(2) else { return };
+    let data = tempfile::tempdir().unwrap();
+    let names = |dir: &Path| {
+        let mut found: Vec<_> = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name()).collect();
+        found.sort_unstable();
+        found
+    };
+    let blocks = names(dir.path());
+    let before = names(&dir.path().join(&blocks[0]));
+    let settings = Settings { data_dir: Some(data.path().to_owned()), ..Settings::default() };
+    let gateway = Gateway::new(Bucket::filesystem(dir.path()).unwrap(), settings);
+    gateway.sync(NOW_MS).await.unwrap();
+    ask(&gateway, PartialResponse::Abort).await.unwrap();
+    assert_eq!(names(data.path()), blocks);
+    assert_eq!(names(&data.path().join(&blocks[0])), [block::index::SPARSE_FILE]);
+    assert_eq!(names(&dir.path().join(&blocks[0])), before);
+    // With its block goes what is kept of it.
+    std::fs::remove_dir_all(dir.path().join(&blocks[0])).unwrap();
+    gateway.sync(NOW_MS).await.unwrap();
+    assert_eq!(names(data.path()), blocks[1..]);
+}

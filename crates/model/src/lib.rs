@@ -18,7 +18,7 @@ pub mod variables;
 
 pub use histogram::{CounterResetHint, FloatHistogram, Histogram, Span};
 pub use labels::{LabelTable, LabelTableBuilder, Labels, LabelsBuilder, LabelsRef, SymbolTable};
-pub use matcher::{MatchOp, Matcher};
+pub use matcher::{Literals, MatchOp, Matcher};
 pub use time::TimeRange;
 pub use value::{Sample, Series, Value};
 

@@ -1,6 +1,7 @@
 //! Label matchers with Prometheus' semantics: a missing label matches as the empty string, and
 //! regular expressions are anchored RE2 with `(?s)`.
 
+mod literals;
 mod shape;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use thiserror::Error;
 use crate::LabelsRef;
 use crate::quote::go_quote;
 use crate::regex::{self, RegexError};
+pub use literals::Literals;
 use shape::Shape;
 
 /// How a [`Matcher`] compares.
@@ -109,11 +111,11 @@ impl Matcher {
         self.matches(labels.get(&self.name).unwrap_or(""))
     }
 
-    /// The only values that the regular expression matches, sorted, where it is a plain alternation;
-    /// for [`MatchOp::NotRegex`] the only ones that it turns down.
+    /// The only values that the regular expression matches, where it is a plain alternation; for
+    /// [`MatchOp::NotRegex`] the only ones that it turns down.
     #[must_use]
-    pub fn set_matches(&self) -> Option<&[Arc<str>]> {
-        self.pattern.as_ref()?.shape.set.as_deref()
+    pub fn set_matches(&self) -> Option<&Literals> {
+        self.pattern.as_ref()?.shape.set.as_ref()
     }
 
     /// What every value begins with that the regular expression matches; empty where nothing is known.
@@ -141,6 +143,9 @@ impl Matcher {
 
 impl Pattern {
     fn new(pattern: &str) -> Result<Self, RegexError> {
+        if let Some(set) = Literals::of_pattern(pattern) {
+            return Ok(Self { shape: Shape::of_set(set), regex: None });
+        }
         let (hir, _names) = regex::parse(pattern, false)?;
         let hir = regex::without_anchors(hir);
         let shape = Shape::of(&hir);

@@ -95,6 +95,9 @@ pub(crate) fn compile(hir: &Hir, pattern: &str) -> Result<meta::Regex, RegexErro
 
 /// The tree without `^` at its begin and `$` at its end, which change nothing in an anchored pattern.
 pub(crate) fn without_anchors(hir: Hir) -> Hir {
+    if matches!(hir.kind(), HirKind::Look(Look::Start | Look::End)) {
+        return Hir::empty();
+    }
     if !matches!(hir.kind(), HirKind::Concat(_)) {
         return hir;
     }

@@ -1,31 +1,66 @@
-use std::sync::Arc;
+use std::sync::OnceLock;
 
-use super::named;
+use super::numbers::Numbers;
+use super::pages::Pages;
+use super::rows::Rows;
 use crate::Corrupt;
 use crate::bytes::Cursor;
 
 /// One in so many values of a name has its position in memory.
-pub(super) const STRIDE: usize = 32;
+const STRIDE: usize = 32;
 
 /// Sampled positions in the postings offset table, by label name.
 #[derive(Debug)]
 pub(super) struct OffsetTable {
-    /// Sorted by name.
-    names: Vec<Name>,
-    end: usize,
+    pub(super) parts: Parts,
+    pages: Pages,
+    /// For each name how many series have it, where that was counted.
+    series: Box<[OnceLock<usize>]>,
 }
 
-#[derive(Debug)]
+/// What is known of the table beside what it says itself.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Parts {
+    /// Where the table begins, its number of rows before all, and where its rows end.
+    pub(super) base: usize,
+    pub(super) end: usize,
+    /// How many rows lie from one position to the next.
+    pub(super) stride: usize,
+    /// [`Name::NUMBERS`] for each label name, sorted by text.
+    pub(super) names: Numbers,
+    /// Positions of rows, relative to `base`.
+    pub(super) sampled: Numbers,
+}
+
+impl Parts {
+    /// Of a table that is sorted; `None` where the numbers cannot be of one.
+    pub(super) fn sorted(range: std::ops::Range<usize>, names: Numbers, sampled: Numbers) -> Option<Self> {
+        let parts = Self { base: range.start, end: range.end, stride: STRIDE, names, sampled };
+        let mut samples = 0;
+        for name in (0..parts.names.len() / Name::NUMBERS).map(|i| parts.name(i)) {
+            if name.first as usize != samples {
+                return None;
+            }
+            samples += (name.values as usize).div_ceil(STRIDE);
+        }
+        (samples == parts.sampled.len()).then_some(parts)
+    }
+
+    fn name(&self, i: usize) -> Name {
+        let number = |k| self.names.get(i * Name::NUMBERS + k);
+        Name { text: number(0), text_len: number(1), values: number(2), first: number(3) }
+    }
+}
+
+/// A label name in the table.
+#[derive(Clone, Copy, Debug)]
 struct Name {
-    /// Where the name's text lies in the file.
-    text: (u32, u32),
-    /// Values in the table.
-    count: usize,
-    /// How many entries lie behind each position.
-    stride: usize,
-    /// Positions relative to the table's begin.
-    sampled: Vec<u32>,
-    base: usize,
+    /// Where its text lies, relative to `base` so that 32 bits are enough in a file of any size.
+    text: u32,
+    text_len: u32,
+    values: u32,
+    /// Which position is its first.
+    first: u32,
 }
 
 /// One row of the table.
@@ -38,218 +73,252 @@ pub(crate) struct Entry<'a> {
     pub(crate) at: usize,
 }
 
-impl<'a> Entry<'a> {
-    pub(crate) fn value_str(&self) -> Result<&'a str, Corrupt> {
-        std::str::from_utf8(self.value).map_err(|_| named(Corrupt::new(self.at as u64, "label value is not UTF-8")))
-    }
-}
-
 impl OffsetTable {
+    /// Walks over all rows, the checksum verified.
     pub(super) fn read(file: &[u8], offset: u64) -> Result<Self, Corrupt> {
         if offset == 0 {
-            return Ok(Self { names: Vec::new(), end: 0 });
+            return Ok(Self::of(Parts { stride: STRIDE, ..Parts::default() }));
         }
         let mut body = Cursor::at(file, usize::try_from(offset).unwrap_or(usize::MAX)).section()?;
         let base = body.position();
+        let end = base + body.remaining();
         let count = body.be32()?;
         if count as usize > body.remaining() {
             return Err(body.corrupt(format!("{count} entries in {} bytes", body.remaining())));
         }
-        let first = body.clone();
-        let mut table = Self { names: Vec::new(), end: base + body.remaining() + 4 };
-        let sorted = table.sample(file, &mut body, base, count)?;
-        if !body.is_empty() {
-            return Err(body.corrupt(format!("{} bytes after the last entry", body.remaining())));
+        let mut sampler = Sampler { file, base, stride: STRIDE, names: Vec::new(), sampled: Vec::new() };
+        let mut rows = body.clone();
+        if !sampler.sample(&mut rows, count)? {
+            let mut rows = body.clone();
+            sampler = Sampler { stride: 1, names: Vec::new(), sampled: Vec::new(), ..sampler };
+            sampler.sort_all(&mut rows, count)?;
         }
-        if !sorted {
-            table.sort_all(file, first, base, count)?;
+        if !rows.is_empty() {
+            return Err(rows.corrupt(format!("{} bytes after the last entry", rows.remaining())));
         }
-        Ok(table)
+        Ok(Self::of(Parts {
+            base,
+            end,
+            stride: sampler.stride,
+            names: sampler.names.iter().flat_map(Name::numbers).collect(),
+            sampled: Numbers::new(sampler.sampled.into()),
+        }))
     }
 
-    /// Keeps every `STRIDE`th position. False as soon as names or values turn out not to be sorted;
-    /// then the rest was only skipped.
-    fn sample(&mut self, file: &[u8], body: &mut Cursor<'_>, base: usize, count: u32) -> Result<bool, Corrupt> {
-        let mut sorted = true;
-        let mut last_value: &[u8] = &[];
-        for _ in 0..count {
-            let at = body.position();
-            let (name, entry) = read_entry(body)?;
-            if !sorted {
-                continue;
-            }
-            let last = self.names.last();
-            if last.is_some_and(|last| last.text(file) == name) {
-                sorted = last_value < entry.value;
-            } else {
-                sorted = last.is_none_or(|last| last.text(file) < name);
-                self.names.push(Name::new(file, name, STRIDE, base));
-            }
-            last_value = entry.value;
-            let last = self.names.last_mut().expect("pushed above");
-            if last.count.is_multiple_of(STRIDE) {
-                last.sampled.push(position(at - base)?);
-            }
-            last.count += 1;
-        }
-        Ok(sorted)
+    /// With positions that are known.
+    pub(super) fn of(parts: Parts) -> Self {
+        let series = (0..parts.names.len() / Name::NUMBERS).map(|_| OnceLock::new()).collect();
+        Self { parts, pages: Pages::default(), series }
     }
 
-    /// Old files need not be sorted: then every position is kept, in order.
-    fn sort_all(&mut self, file: &[u8], mut body: Cursor<'_>, base: usize, count: u32) -> Result<(), Corrupt> {
-        let mut all = Vec::with_capacity(count as usize);
-        for _ in 0..count {
-            let at = body.position();
-            let (name, entry) = read_entry(&mut body)?;
-            all.push((name, entry.value, at));
-        }
-        all.sort_unstable();
-        all.dedup_by_key(|(name, value, _)| (*name, *value));
-        self.names.clear();
-        for (name, _, at) in all {
-            if self.names.last().is_none_or(|last| last.text(file) != name) {
-                self.names.push(Name::new(file, name, 1, base));
-            }
-            let last = self.names.last_mut().expect("pushed above");
-            last.sampled.push(position(at - base)?);
-            last.count += 1;
-        }
-        Ok(())
+    /// What is read is held against these checksums of the table's pages first.
+    pub(super) fn with_pages(self, sums: Numbers) -> Self {
+        Self { pages: Pages::new(self.parts.base, sums), ..self }
+    }
+
+    /// The bytes of all rows, their number before them.
+    pub(super) fn part<'a>(&self, file: &'a [u8]) -> &'a [u8] {
+        file.get(self.parts.base..self.parts.end).unwrap_or_default()
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        self.names.iter().map(|n| size_of::<Name>() + n.sampled.capacity() * 4).sum()
+        self.parts.names.bytes().len() + self.parts.sampled.bytes().len() + size_of_val(&*self.series)
     }
 
     pub(super) fn names<'a>(&self, file: &'a [u8]) -> Result<Vec<&'a str>, Corrupt> {
-        let real = self.names.iter().filter(|n| !n.text(file).is_empty());
-        real.map(|n| {
-            let text = n.text(file);
-            std::str::from_utf8(text).map_err(|_| Corrupt::new(u64::from(n.text.0), "label name is not UTF-8"))
-        })
-        .collect()
+        let mut names = Vec::with_capacity(self.series.len());
+        for i in 0..self.series.len() {
+            let text = self.text(file, i)?;
+            if !text.is_empty() {
+                let invalid = |_| {
+                    Corrupt::new(
+                        (self.parts.base as u64) + u64::from(self.parts.name(i).text),
+                        "label name is not UTF-8",
+                    )
+                };
+                names.push(std::str::from_utf8(text).map_err(invalid)?);
+            }
+        }
+        Ok(names)
     }
 
-    pub(super) fn entries<'a>(&'a self, file: &'a [u8], name: &str) -> Option<NameEntries<'a>> {
-        let i = self.names.binary_search_by(|n| n.text(file).cmp(name.as_bytes())).ok()?;
-        Some(NameEntries { file: &file[..self.end], name: &self.names[i] })
+    pub(super) fn entries<'a>(&'a self, file: &'a [u8], name: &str) -> Result<Option<NameEntries<'a>>, Corrupt> {
+        let (mut low, mut high) = (0, self.series.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.text(file, middle)? < name.as_bytes() {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        let found = low < self.series.len() && self.text(file, low)? == name.as_bytes();
+        Ok(found.then(|| NameEntries { table: self, file, name: self.parts.name(low), number: low }))
+    }
+
+    /// Whether names and values stand in order; old files need not.
+    pub(super) fn is_sorted(&self) -> bool {
+        self.parts.stride == STRIDE
+    }
+
+    fn text<'a>(&self, file: &'a [u8], i: usize) -> Result<&'a [u8], Corrupt> {
+        let (name, file) = (self.parts.name(i), &file[..self.parts.end]);
+        let start = self.parts.base + name.text as usize;
+        let end = start + name.text_len as usize;
+        self.pages.check(file, start, end)?;
+        file.get(start..end).ok_or_else(|| Corrupt::new(start as u64, "a label name lies outside the table"))
     }
 }
 
 impl Name {
-    fn new(file: &[u8], text: &[u8], stride: usize, base: usize) -> Self {
-        // `text` is a part of `file`.
-        let start = text.as_ptr().addr() - file.as_ptr().addr();
-        // Relative, so that 32 bits are enough in a file of any size.
-        Self { text: ((start - base) as u32, text.len() as u32), count: 0, stride, sampled: Vec::new(), base }
-    }
+    const NUMBERS: usize = 4;
 
-    fn text<'a>(&self, file: &'a [u8]) -> &'a [u8] {
-        let start = self.base + self.text.0 as usize;
-        &file[start..start + self.text.1 as usize]
+    fn numbers(&self) -> [u32; Self::NUMBERS] {
+        [self.text, self.text_len, self.values, self.first]
     }
 }
 
 /// The rows of one label name, sorted by value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NameEntries<'a> {
+    table: &'a OffsetTable,
     file: &'a [u8],
-    name: &'a Name,
+    name: Name,
+    number: usize,
 }
 
 impl<'a> NameEntries<'a> {
+    /// How many values there are.
     pub(crate) fn len(&self) -> usize {
-        self.name.count
+        self.name.values as usize
+    }
+
+    /// All rows from the first on.
+    pub(crate) fn rows(self) -> Rows<'a> {
+        Rows::new(self)
     }
 
     /// The row of one value.
-    pub(crate) fn find(&self, value: &[u8]) -> Result<Option<Entry<'a>>, Corrupt> {
-        let mut found = None;
-        self.walk(value, |entry| {
-            if entry.value == value {
-                found = Some(entry);
-            }
-            Ok(entry.value < value)
-        })?;
-        Ok(found)
+    pub(crate) fn find(self, value: &[u8]) -> Result<Option<Entry<'a>>, Corrupt> {
+        Ok(self.rows().seek(value)?.filter(|entry| entry.value == value))
     }
 
-    /// Calls `each` with every row until it says false.
-    pub(crate) fn for_each(&self, each: impl FnMut(Entry<'a>) -> Result<bool, Corrupt>) -> Result<(), Corrupt> {
-        self.walk(&[], each)
-    }
-
-    /// Rows whose value starts with `prefix`.
-    pub(crate) fn for_prefix(
-        &self,
-        prefix: &[u8],
-        mut each: impl FnMut(Entry<'a>) -> Result<(), Corrupt>,
-    ) -> Result<(), Corrupt> {
-        self.walk(prefix, |entry| {
-            if entry.value.starts_with(prefix) {
-                each(entry)?;
-                return Ok(true);
-            }
-            Ok(entry.value < prefix)
-        })
-    }
-
-    /// The rows of `values`, which are sorted. Walks the whole name once where that is cheaper than a
-    /// search for each.
-    pub(crate) fn for_values(
-        &self,
-        values: &[Arc<str>],
-        mut each: impl FnMut(Entry<'a>) -> Result<(), Corrupt>,
-    ) -> Result<(), Corrupt> {
-        if values.len() * self.name.stride < self.name.count {
-            for value in values {
-                if let Some(entry) = self.find(value.as_bytes())? {
-                    each(entry)?;
-                }
-            }
-            return Ok(());
+    /// The row of the largest value.
+    pub(crate) fn last(self) -> Result<Option<Entry<'a>>, Corrupt> {
+        let mut rows = self.rows();
+        rows.skip_to(self.samples().saturating_sub(1));
+        let mut last = None;
+        while let Some(entry) = rows.next()? {
+            last = Some(entry);
         }
-        let mut wanted = values.iter().map(|v| v.as_bytes()).peekable();
-        let Some(first) = wanted.peek().copied() else { return Ok(()) };
-        self.walk(first, |entry| {
-            while wanted.next_if(|w| *w < entry.value).is_some() {}
-            if wanted.peek().is_some_and(|w| *w == entry.value) {
-                each(entry)?;
-            }
-            Ok(wanted.peek().is_some())
-        })
+        Ok(last)
     }
 
-    /// Rows from the first sample that can hold `from` on, until `each` says false.
-    fn walk(&self, from: &[u8], mut each: impl FnMut(Entry<'a>) -> Result<bool, Corrupt>) -> Result<(), Corrupt> {
-        let name = self.name;
-        let (mut low, mut high) = (0, name.sampled.len());
-        while low < high && !from.is_empty() {
-            let middle = low.midpoint(high);
-            if self.read(&mut self.cursor(middle))?.value <= from {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
+    /// How many series have the label; counted once, by `count`.
+    pub(crate) fn series(&self, count: impl FnOnce() -> Result<usize, Corrupt>) -> Result<usize, Corrupt> {
+        let known = &self.table.series[self.number];
+        match known.get() {
+            Some(&series) => Ok(series),
+            None => count().map(|series| *known.get_or_init(|| series)),
         }
-        let first = if from.is_empty() { 0 } else { low.saturating_sub(1) };
-        for sample in first..name.sampled.len() {
-            let mut cursor = self.cursor(sample);
-            for _ in sample * name.stride..name.count.min((sample + 1) * name.stride) {
-                if !each(self.read(&mut cursor)?)? {
-                    return Ok(());
-                }
-            }
+    }
+
+    pub(super) fn stride(&self) -> usize {
+        self.table.parts.stride.max(1)
+    }
+
+    /// How many rows' positions are known: every `stride`th.
+    pub(super) fn samples(&self) -> usize {
+        self.len().div_ceil(self.stride())
+    }
+
+    /// Where row `sample * stride` begins; it and those behind it, up to the next sample, are verified.
+    pub(super) fn sample(&self, sample: usize) -> Result<usize, Corrupt> {
+        let parts = &self.table.parts;
+        let i = self.name.first as usize + sample;
+        let at = |i: usize| parts.base + parts.sampled.get(i) as usize;
+        let next = if i + 1 < parts.sampled.len() { at(i + 1) } else { parts.end };
+        self.table.pages.check(&self.file[..parts.end], at(i), next)?;
+        Ok(at(i))
+    }
+
+    /// The row at a position, and where it ends.
+    #[inline]
+    pub(super) fn read(&self, at: usize) -> Result<(Entry<'a>, usize), Corrupt> {
+        let mut cursor = Cursor::at(&self.file[..self.table.parts.end], at);
+        // All rows of a name begin with the same bytes.
+        if cursor.byte()? != 2 || cursor.uvarint()? != u64::from(self.name.text_len) {
+            return Err(Corrupt::new(
+                at as u64,
+                "a row of the postings offset table is of another form than those before it",
+            ));
         }
+        cursor.take(self.name.text_len as usize)?;
+        let value = cursor.uvarint_bytes()?;
+        let entry = Entry { value, offset: cursor.uvarint()?, at };
+        Ok((entry, cursor.position()))
+    }
+}
+
+/// Finds the positions to keep.
+struct Sampler<'a> {
+    file: &'a [u8],
+    base: usize,
+    stride: usize,
+    names: Vec<Name>,
+    /// Big-endian numbers.
+    sampled: Vec<u8>,
+}
+
+impl<'a> Sampler<'a> {
+    /// Keeps every `stride`th position of each name. False as soon as names or values turn out not to be
+    /// sorted; then the rest was only skipped.
+    fn sample(&mut self, rows: &mut Cursor<'a>, count: u32) -> Result<bool, Corrupt> {
+        let mut sorted = true;
+        let mut last: Option<(&[u8], &[u8])> = None;
+        for _ in 0..count {
+            let (name, entry) = read_entry(rows)?;
+            if !sorted {
+                continue;
+            }
+            sorted = last.is_none_or(|last| last < (name, entry.value));
+            self.keep(name, entry.at)?;
+            last = Some((name, entry.value));
+        }
+        Ok(sorted)
+    }
+
+    /// Old files need not be sorted: then every position is kept, in order.
+    fn sort_all(&mut self, rows: &mut Cursor<'a>, count: u32) -> Result<(), Corrupt> {
+        let mut all = Vec::with_capacity(count as usize);
+        for _ in 0..count {
+            let (name, entry) = read_entry(rows)?;
+            all.push((name, entry.value, entry.at));
+        }
+        all.sort_unstable();
+        all.dedup_by_key(|(name, value, _)| (*name, *value));
+        all.into_iter().try_for_each(|(name, _, at)| self.keep(name, at))
+    }
+
+    fn keep(&mut self, name: &'a [u8], at: usize) -> Result<(), Corrupt> {
+        if self.names.last().is_none_or(|last| self.text(last) != name) {
+            // `name` is a part of `file`.
+            let text = name.as_ptr().addr() - self.file.as_ptr().addr() - self.base;
+            let first = (self.sampled.len() / 4) as u32;
+            self.names.push(Name { text: text as u32, text_len: name.len() as u32, values: 0, first });
+        }
+        let Some(last) = self.names.last_mut() else { return Ok(()) };
+        if (last.values as usize).is_multiple_of(self.stride) {
+            // The section's length is 32 bits wide.
+            self.sampled.extend_from_slice(&((at - self.base) as u32).to_be_bytes());
+        }
+        last.values += 1;
         Ok(())
     }
 
-    fn cursor(&self, sample: usize) -> Cursor<'a> {
-        Cursor::at(self.file, self.name.base + self.name.sampled[sample] as usize)
-    }
-
-    fn read(&self, cursor: &mut Cursor<'a>) -> Result<Entry<'a>, Corrupt> {
-        read_entry(cursor).map(|(_, entry)| entry).map_err(named)
+    fn text(&self, name: &Name) -> &'a [u8] {
+        let start = self.base + name.text as usize;
+        &self.file[start..start + name.text_len as usize]
     }
 }
 
@@ -262,8 +331,4 @@ fn read_entry<'a>(cursor: &mut Cursor<'a>) -> Result<(&'a [u8], Entry<'a>), Corr
     let name = cursor.uvarint_bytes()?;
     let value = cursor.uvarint_bytes()?;
     Ok((name, Entry { value, offset: cursor.uvarint()?, at }))
-}
-
-fn position(relative: usize) -> Result<u32, Corrupt> {
-    u32::try_from(relative).map_err(|_| Corrupt::new(0, "postings offset table is longer than 4 GiB"))
 }

@@ -1,7 +1,5 @@
-use std::sync::Arc;
-
 use hashbrown::HashMap;
-use model::{MatchOp, Matcher};
+use model::{Literals, MatchOp, Matcher};
 
 use super::{Postings, Union};
 use crate::Corrupt;
@@ -62,7 +60,7 @@ enum Which<'a> {
     /// Resolved, with the members' number.
     Lists(Vec<u64>, usize),
     /// Of these values.
-    Values(&'a [Arc<str>]),
+    Values(&'a Literals),
     /// Every value.
     Every,
     /// Those that match, or do not; all begin with the prefix.
@@ -98,9 +96,12 @@ impl<'a> Condition<'a> {
                 None => Which::Try { prefix: matcher.prefix() },
             },
             // The listed values are those that it does not match.
-            _ if matcher.set_matches().is_some_and(|set| set.len() == 1 && set[0].is_empty()) => Which::Every,
+            _ if matcher.set_matches().is_some_and(|set| set.iter().eq([""])) => Which::Every,
             _ => Which::Try { prefix: "" },
         };
+        if matches!(which, Which::Every) && index.is_on_all(entries)? {
+            return Ok(if keep { Outcome::Always } else { Outcome::Never });
+        }
         let values = match &which {
             Which::Lists(..) => 0,
             Which::Values(set) => set.len(),
@@ -132,13 +133,30 @@ impl<'a> Condition<'a> {
         let Some(entries) = index.entries(&self.matcher.name)? else { return Ok((offsets, total)) };
         match &self.which {
             Which::Lists(offsets, total) => return Ok((offsets.clone(), *total)),
-            Which::Values(set) => entries.for_values(set, take)?,
-            Which::Every => entries.for_prefix(b"", take)?,
+            Which::Values(set) => {
+                let mut rows = entries.rows();
+                for value in set.iter() {
+                    match rows.seek(value.as_bytes())? {
+                        Some(entry) if entry.value == value.as_bytes() => take(entry)?,
+                        Some(_) => {}
+                        None => break,
+                    }
+                }
+            }
+            Which::Every => {
+                let mut rows = entries.rows();
+                while let Some(entry) = rows.next()? {
+                    take(entry)?;
+                }
+            }
             Which::Try { prefix } => {
-                let mut each = |entry: Entry<'_>| {
-                    if self.matcher.matches(entry.value_str()?) == self.keep { take(entry) } else { Ok(()) }
-                };
-                entries.for_prefix(prefix.as_bytes(), &mut each)?;
+                let mut rows = entries.rows();
+                rows.seek(prefix.as_bytes())?;
+                while let Some(entry) = rows.next()?.filter(|e| e.value.starts_with(prefix.as_bytes())) {
+                    if self.matcher.matches(entry.value_str()?) == self.keep {
+                        take(entry)?;
+                    }
+                }
             }
         }
         Ok((offsets, total))
@@ -172,7 +190,7 @@ impl<'a> Selection<'a> {
             (None, []) if condition.keep => self.found = Some(Vec::new()),
             (_, []) => {}
             (Some(found), [one]) => list(one)?.filter(found, condition.keep),
-            (None, [one]) if condition.keep => self.found = Some(checked(list(one)?)?.to_vec()),
+            (None, [one]) if condition.keep => self.found = Some(sorted(list(one)?)?),
             (found, many) => {
                 let all = self.index.all_postings()?;
                 // Every series has the label: no need to put the lists together.
@@ -180,7 +198,7 @@ impl<'a> Selection<'a> {
                     if !condition.keep {
                         *found = Some(Vec::new());
                     } else if found.is_none() {
-                        *found = Some(checked(all)?.to_vec());
+                        *found = Some(sorted(all)?);
                     }
                     return Ok(());
                 }
@@ -189,7 +207,7 @@ impl<'a> Selection<'a> {
                 match found {
                     Some(found) => union.filter(found, condition.keep),
                     None if condition.keep => *found = Some(union.into_sorted()),
-                    None => union.filter(found.insert(checked(all)?.to_vec()), false),
+                    None => union.filter(found.insert(sorted(all)?), false),
                 }
             }
         }
@@ -199,7 +217,7 @@ impl<'a> Selection<'a> {
     fn finish(self) -> Result<Vec<u32>, Corrupt> {
         let mut found = match self.found {
             Some(found) => found,
-            None => checked(self.index.all_postings()?)?.to_vec(),
+            None => sorted(self.index.all_postings()?)?,
         };
         if self.by_labels.is_empty() {
             return Ok(found);
@@ -250,6 +268,6 @@ impl LabelTest<'_> {
     }
 }
 
-fn checked(all: Postings<'_>) -> Result<Postings<'_>, Corrupt> {
-    all.checked().map_err(|e| e.within(INDEX_FILE, 0))
+fn sorted(list: Postings<'_>) -> Result<Vec<u32>, Corrupt> {
+    list.to_sorted().map_err(|e| e.within(INDEX_FILE, 0))
 }

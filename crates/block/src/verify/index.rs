@@ -3,7 +3,7 @@ use hashbrown::HashMap;
 use super::{Cover, Findings};
 use crate::bytes::Cursor;
 use crate::index::{HEADER_LEN, INDEX_FILE, SERIES_ALIGN, TOC_LEN};
-use crate::{Corrupt, IndexReader, SeriesEntry};
+use crate::{Corrupt, IndexReader, Postings, SeriesEntry};
 
 /// Series by name and value, as symbol references.
 type Pairs = HashMap<(u32, u32), Vec<u32>>;
@@ -21,7 +21,7 @@ pub(super) fn verify(
     cover.add((len - TOC_LEN) as u64, len as u64, "the table of contents");
     let symbols = verify_symbols(index, &mut cover, findings);
 
-    let all = index.all_postings().and_then(|p| Ok(p.checked()?.to_vec()));
+    let all = index.all_postings().and_then(Postings::to_sorted);
     let references = findings.or_note(all, INDEX_FILE).unwrap_or_default();
     let mut pairs = Pairs::new();
     let mut last = Vec::new();

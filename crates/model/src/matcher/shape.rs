@@ -1,6 +1,6 @@
-use std::sync::Arc;
-
 use regex_syntax::hir::{Class, Hir, HirKind};
+
+use super::Literals;
 
 /// At most so many strings come out of classes and repetitions; alternatives are not limited.
 const PRODUCT_MAX: usize = 256;
@@ -8,8 +8,8 @@ const PRODUCT_MAX: usize = 256;
 /// What a pattern says without being run: indexes look values up instead of testing each.
 #[derive(Debug, Default)]
 pub(super) struct Shape {
-    /// The pattern matches exactly these: sorted, unique.
-    pub(super) set: Option<Vec<Arc<str>>>,
+    /// The pattern matches exactly these.
+    pub(super) set: Option<Literals>,
     /// The pattern matches exactly these in any case, in which they are written as [`fold`] does: sorted.
     folded: Option<Vec<String>>,
     /// Everything that matches begins with this.
@@ -35,14 +35,16 @@ struct Gap {
 }
 
 impl Shape {
+    /// Of a pattern that matches just these.
+    pub(super) fn of_set(set: Literals) -> Self {
+        Self { set: Some(set), ..Self::default() }
+    }
+
     /// The shape of a pattern as it stands inside the anchors, flags included.
     pub(super) fn of(pattern: &Hir) -> Self {
         let mut shape = Self::default();
-        if let Some(mut set) = strings(pattern, Case::Exact) {
-            set.sort_unstable();
-            set.dedup();
-            shape.set = Some(set.into_iter().map(Arc::from).collect());
-            return shape;
+        if let Some(set) = strings(pattern, Case::Exact) {
+            return Self::of_set(Literals::new(&set));
         }
         if let Some(mut set) = strings(pattern, Case::Folded) {
             set.sort_unstable();
@@ -87,7 +89,7 @@ impl Shape {
     /// Decides without the pattern where the shape suffices.
     pub(super) fn matches(&self, value: &str) -> Option<bool> {
         if let Some(set) = &self.set {
-            return Some(set.binary_search_by(|s| (**s).cmp(value)).is_ok());
+            return Some(set.contains(value));
         }
         if let Some(set) = &self.folded {
             return Some(set.binary_search_by(|s| s.chars().cmp(value.chars().map(fold))).is_ok());
