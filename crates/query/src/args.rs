@@ -6,7 +6,7 @@ use clap::{ArgMatches, Command};
 use daemon::flags::{GoDuration, GrpcArgs, HttpArgs, Inert, LabelFlag, ModelDuration};
 use store::dedup;
 
-use crate::Settings;
+use crate::{FeatureArgs, Settings};
 
 /// Flags of `esker query`, as typed.
 #[derive(clap::Args, Clone, Debug)]
@@ -89,6 +89,9 @@ pub struct Args {
     )]
     pub instant_resolution: ModelDuration,
 
+    #[command(flatten)]
+    pub features: FeatureArgs,
+
     /// Labels added to what the querier says of itself to other queriers, name="value". Repeatable.
     #[arg(long = "selector-label", value_name = "LABEL", help_heading = "Query")]
     pub selector_label: Vec<LabelFlag>,
@@ -168,6 +171,7 @@ impl Args {
             instant_resolution_ms: self.instant_resolution.ms(),
             auto_downsampling: self.auto_downsampling,
             query_memory_bytes: u64::MAX,
+            features: self.features.features(),
             route_prefix: route_prefix(prefix),
             cors: !self.disable_cors,
             flags: self.flags.clone(),
@@ -223,7 +227,6 @@ pub const INERT: &[Inert] = &[
     Inert::value("query.default-tenant-id", "tenants are not told apart"),
     Inert::value("query.tenant-certificate-field", "tenants are not told apart"),
     Inert::value("query.tenant-label-name", "tenants are not told apart"),
-    Inert::value("enable-feature", "experimental functions are not built in"),
     Inert::value("alert.query-url", "alerts are not served"),
     Inert::switch("rule.partial-response", "rules are not served"),
     Inert::switch("target.partial-response", "targets are not served"),

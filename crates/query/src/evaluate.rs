@@ -27,12 +27,12 @@ pub(crate) async fn evaluate(
     cx.check().map_err(interrupted)?;
     let options = &evaluation.options;
     let ast =
-        promql::parse(&evaluation.query, &promql::Options::stable()).map_err(|e| ApiError::bad_param("query", e))?;
+        promql::parse(&evaluation.query, &settings.features.parser()).map_err(|e| ApiError::bad_param("query", e))?;
     let engine = Engine::new(engine::Settings {
         lookback_ms: options.lookback_ms,
         subquery_step_ms: settings.subquery_step_ms,
         max_samples: SAMPLES_MAX,
-        ..engine::Settings::default()
+        ..settings.features.engine()
     });
     let selector = Selector::new(store, selection(options));
     let query = Query { text: &evaluation.query, ast: &ast };

@@ -8,6 +8,7 @@
 
 mod args;
 mod evaluate;
+mod features;
 mod gate;
 mod lookup;
 mod page;
@@ -20,6 +21,7 @@ mod settings;
 mod upstreams;
 
 pub use args::{Args, INERT, shown_flags};
+pub use features::{FeatureArgs, Features};
 pub use querier::{Querier, Upstreams};
 pub use run::run;
 pub use settings::Settings;

@@ -7,7 +7,7 @@ use engine::Grid;
 use model::{Matcher, TimeRange};
 use store::dedup;
 
-use crate::Settings;
+use crate::{Features, Settings};
 
 /// The most steps of a range query, as in Prometheus.
 const STEPS_MAX: i64 = 11_000;
@@ -165,9 +165,9 @@ pub(crate) fn selector(name: &str, text: &str) -> Result<Vec<Matcher>, ApiError>
 }
 
 /// The parameter `query`, printed the way people read it best.
-pub(crate) fn formatted(params: &Params) -> Result<String, ApiError> {
+pub(crate) fn formatted(params: &Params, features: Features) -> Result<String, ApiError> {
     let text = query(params)?;
-    let ast = promql::parse(&text, &promql::Options::stable()).map_err(|e| ApiError::bad_param("query", e))?;
+    let ast = promql::parse(&text, &features.parser()).map_err(|e| ApiError::bad_param("query", e))?;
     Ok(ast.pretty())
 }
 

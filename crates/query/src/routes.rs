@@ -83,8 +83,9 @@ fn lookup(querier: &Querier, params: &Params) -> Result<Lookup, ApiError> {
     Lookup::new(params, querier.settings(), daemon::now_ms(), matchers)
 }
 
-async fn format_query(request: Request) -> Response {
-    answer(request, async |params| json(&params::formatted(&params)?, &Notes::default())).await
+async fn format_query(State(querier): State<Querier>, request: Request) -> Response {
+    let features = querier.settings().features;
+    answer(request, async |params| json(&params::formatted(&params, features)?, &Notes::default())).await
 }
 
 async fn stores(State(querier): State<Querier>) -> Response {

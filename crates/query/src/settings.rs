@@ -3,6 +3,8 @@ use std::time::Duration;
 
 use store::dedup;
 
+use crate::Features;
+
 /// What a querier does where a request does not say.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -28,6 +30,8 @@ pub struct Settings {
     pub auto_downsampling: bool,
     /// Bytes that one query may hold; within the process's budget.
     pub query_memory_bytes: u64,
+    /// What of the language is on.
+    pub features: Features,
     /// Leading path of all routes, without trailing slash; empty for none.
     pub route_prefix: String,
     /// Let pages of other origins read answers.
@@ -51,6 +55,7 @@ impl Default for Settings {
             instant_resolution_ms: 0,
             auto_downsampling: false,
             query_memory_bytes: u64::MAX,
+            features: Features::default(),
             route_prefix: String::new(),
             cors: true,
             flags: BTreeMap::new(),

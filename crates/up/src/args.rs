@@ -55,6 +55,8 @@ pub struct Args {
     /// The longest a query may take, waiting included
     #[arg(long = "query.timeout", default_value = "2m", value_name = "DURATION", help_heading = "Query")]
     pub query_timeout: ModelDuration,
+    #[command(flatten)]
+    pub features: query::FeatureArgs,
 
     /// Do not compact the bucket
     #[arg(long = "compact.disable", help_heading = "Compaction")]
@@ -100,6 +102,7 @@ impl Args {
                 Duration::ZERO => Duration::from_secs(365 * 86_400),
                 timeout => timeout,
             },
+            features: self.features.features(),
             ..query::Settings::default()
         }
     }

@@ -4,6 +4,8 @@ use clap::{Args as _, Command, FromArgMatches};
 use daemon::flags::{COMMON_INERT, accept_inert, parse};
 use store::dedup;
 
+use crate::Features;
+
 use super::{Args, INERT, route_prefix, shown_flags};
 
 fn args(line: &str) -> Args {
@@ -31,7 +33,18 @@ fn flags_become_settings() {
     assert_eq!(s.dedup_func, dedup::Func::Chain);
     assert_eq!(args("--endpoint=a:1 --store b:2").endpoint, ["a:1", "b:2"]);
 
+    let on = args("--enable-feature=promql-delayed-name-removal,use-start-timestamps --enable-feature=x").settings();
+    let features = Features { delayed_name_removal: true, start_timestamps: true, ..Features::default() };
+    assert_eq!(on.features, features);
+    let engine = on.features.engine();
+    assert!(engine.delayed_name_removal && engine.start_timestamps && !engine.type_and_unit_labels);
+    let typed = args("--enable-feature=type-and-unit-labels --query.promql-disable-experimental").settings().features;
+    assert_eq!(typed, Features { type_and_unit_labels: true, experimental: false, ..Features::default() });
+    assert_eq!(typed.parser(), promql::Options::stable());
+
     let s = args("").settings();
+    assert_eq!((s.features, s.features.parser()), (Features::default(), promql::Options::default()));
+    assert!(!s.features.engine().start_timestamps && !s.features.engine().delayed_name_removal);
     assert_eq!((s.concurrent_max, s.lookback_ms, s.default_step_ms, s.subquery_step_ms), (20, 300_000, 1_000, 60_000));
     assert!(s.partial_response && s.cors && s.dedup_func == dedup::Func::Stable);
 }
