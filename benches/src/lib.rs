@@ -5,5 +5,6 @@
 
 pub mod data;
 pub mod fleet;
+pub mod s3;
 pub mod server;
 pub mod workload;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
 
+use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
@@ -23,6 +24,16 @@ pub enum Kind {
     Filesystem,
     Memory,
 }
+
+impl Kind {
+    /// Whether listings come in the order of names, as far as is known; it is checked while listing.
+    fn lists_in_order(self) -> bool {
+        matches!(self, Self::S3)
+    }
+}
+
+/// Folders listed side by side, where they must be listed one by one.
+const LISTINGS_PARALLEL: usize = 16;
 
 /// How objects are written.
 #[derive(Clone, Debug)]
@@ -145,6 +156,12 @@ impl Bucket {
         self.kind
     }
 
+    /// Whether objects are plain files of this machine that may be read as such.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.root.is_some()
+    }
+
     /// The store below, for what this type does not offer.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn ObjectStore> {
@@ -199,29 +216,61 @@ impl Bucket {
     /// # Errors
     /// When the bucket cannot be listed.
     pub async fn list_all(&self) -> Result<BTreeMap<Ulid, BlockObjects>> {
+        match self.gather(self.store.list(None)).await? {
+            Some(blocks) => Ok(blocks),
+            None => self.list_each(Ulid::nil()).await,
+        }
+    }
+
+    /// As [`Self::list_all`], of the blocks whose id is at least `first` alone: what lies before is not
+    /// asked for, where the store can do that.
+    ///
+    /// # Errors
+    /// When the bucket cannot be listed.
+    pub async fn list_from(&self, first: Ulid) -> Result<BTreeMap<Ulid, BlockObjects>> {
+        // A block's objects all sort after its bare folder name.
+        match self.gather(self.store.list_with_offset(None, &layout::folder(first))).await? {
+            Some(blocks) => Ok(blocks),
+            None => self.list_each(first).await,
+        }
+    }
+
+    /// The blocks' objects among `names`; `None` where a foreign key that is no path (`a//b`) ended the
+    /// listing. Ends early once no block can follow.
+    async fn gather(
+        &self,
+        mut names: BoxStream<'static, object_store::Result<ObjectMeta>>,
+    ) -> Result<Option<BTreeMap<Ulid, BlockObjects>>> {
         let mut blocks: BTreeMap<Ulid, BlockObjects> = BTreeMap::new();
-        let mut names = self.store.list(None);
+        let mut sorted = self.kind.lists_in_order();
+        let mut last = String::new();
         loop {
             match names.try_next().await {
-                Ok(None) => return Ok(blocks),
+                Ok(None) => break,
                 Ok(Some(object)) => {
+                    let name = object.location.as_ref();
+                    sorted = sorted && *last <= *name;
+                    if sorted && name >= layout::AFTER_BLOCKS {
+                        break;
+                    }
+                    name.clone_into(&mut last);
                     if let Some((block, rest)) = layout::split(&object.location) {
                         blocks.entry(block).or_default().insert(rest.to_owned(), Listed::from(&object));
                     }
                 }
-                // A foreign key that is no path (`a//b`) ends the listing: ask folder by folder instead.
-                Err(object_store::Error::InvalidPath { .. }) => break,
+                Err(object_store::Error::InvalidPath { .. }) => return Ok(None),
                 Err(e) => return Err(self.error("list", e)),
             }
         }
-        blocks.clear();
-        for block in self.list_blocks().await? {
-            let objects = self.list_block(block).await?;
-            if !objects.is_empty() {
-                blocks.insert(block, objects);
-            }
-        }
-        Ok(blocks)
+        Ok(Some(blocks))
+    }
+
+    /// The blocks from `first` on, folder by folder.
+    async fn list_each(&self, first: Ulid) -> Result<BTreeMap<Ulid, BlockObjects>> {
+        let blocks = self.list_blocks().await?.into_iter().filter(|block| *block >= first);
+        let each = stream::iter(blocks).map(async |block| Ok::<_, Error>((block, self.list_block(block).await?)));
+        let listed: Vec<_> = each.buffer_unordered(LISTINGS_PARALLEL).try_collect().await?;
+        Ok(listed.into_iter().filter(|(_, objects)| !objects.is_empty()).collect())
     }
 
     /// The objects of one block's folder; empty where there is none.

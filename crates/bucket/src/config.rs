@@ -4,7 +4,7 @@ mod args;
 mod credentials;
 mod http;
 mod s3;
-mod yaml;
+pub(crate) mod yaml;
 
 use std::path::PathBuf;
 
@@ -14,6 +14,7 @@ use serde::de::IgnoredAny;
 use crate::{Bucket, Error, Result};
 
 pub use args::ObjstoreArgs;
+pub(crate) use args::path_or_content;
 pub use http::{HttpConfig, TlsConfig};
 pub use s3::{LookupType, S3Config, SseConfig, TraceConfig};
 

@@ -133,9 +133,36 @@ impl Meter {
         result
     }
 
+    /// A listing is one operation, over when its stream ends or is dropped.
+    fn listing(&self, objects: BoxStream<'static, Result<ObjectMeta>>) -> BoxStream<'static, Result<ObjectMeta>> {
+        let mut listing = Listing { meter: self.clone(), start: Instant::now(), failed: false };
+        let counted = objects.inspect(move |item| {
+            if item.is_err() && !listing.failed {
+                listing.failed = true;
+                listing.meter.done("iter", listing.start, item);
+            }
+        });
+        counted.boxed()
+    }
+
     fn uploaded(&self) {
         let label = BucketLabel { bucket: self.bucket.to_string() };
         self.metrics.last_upload.get_or_create(&label).set((self.metrics.now)() as f64 / 1000.0);
+    }
+}
+
+/// Counts a listing without an error when its stream goes away.
+struct Listing {
+    meter: Meter,
+    start: Instant,
+    failed: bool,
+}
+
+impl Drop for Listing {
+    fn drop(&mut self) {
+        if !self.failed {
+            self.meter.done("iter", self.start, &Ok(()));
+        }
     }
 }
 
@@ -201,25 +228,11 @@ impl ObjectStore for Instrumented {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        let (start, ended) = (Instant::now(), self.meter.clone());
-        let mut failed = false;
-        let tail_failed = Arc::new(std::sync::atomic::AtomicBool::new(false));
-        let seen = Arc::clone(&tail_failed);
-        let meter = self.meter.clone();
-        let items = self.inner.list(prefix).inspect(move |item| {
-            if !failed && item.is_err() {
-                failed = true;
-                tail_failed.store(true, std::sync::atomic::Ordering::Relaxed);
-                meter.done("iter", start, item);
-            }
-        });
-        let end = futures::stream::once(async move {
-            if !seen.load(std::sync::atomic::Ordering::Relaxed) {
-                ended.done("iter", start, &Ok(()));
-            }
-            None
-        });
-        items.map(Some).chain(end).filter_map(futures::future::ready).boxed()
+        self.meter.listing(self.inner.list(prefix))
+    }
+
+    fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.meter.listing(self.inner.list_with_offset(prefix, offset))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {

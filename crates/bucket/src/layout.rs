@@ -7,6 +7,7 @@
 //! <ulid>/deletion-mark.json      deleted last
 //! <ulid>/no-compact-mark.json
 //! <ulid>/no-downsample-mark.json
+//! esker/bucket-index             what the blocks' descriptions say, all in one; see docs/format/bucket-index.md
 //! ```
 //! Anything else in a bucket (`debug/`, other tools' folders) is not ours and is never touched.
 
@@ -14,6 +15,12 @@ use std::fmt;
 
 use object_store::path::Path;
 use ulid::Ulid;
+
+/// The object that holds all blocks' descriptions. No block's folder, so other systems pass it over.
+pub(crate) const BUCKET_INDEX: &str = "esker/bucket-index";
+
+/// Names from here on cannot be blocks': an id's first character is at most `7`.
+pub(crate) const AFTER_BLOCKS: &str = "8";
 
 /// One of the objects of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

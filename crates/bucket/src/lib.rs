@@ -9,6 +9,7 @@
 mod bucket;
 pub mod config;
 mod error;
+mod index;
 mod instrument;
 mod layout;
 mod read;
@@ -23,5 +24,7 @@ pub use error::{Error, Result};
 pub use instrument::{BucketMetrics, Instrumented};
 pub use layout::BlockFile;
 pub use record::{Fault, Faults, Operation, Recorder};
-pub use sync::{Broken, MetaSync, Partial, Snapshot, SyncMetrics, SyncOptions, SyncedBlock};
+pub use sync::{
+    Broken, Discovery, MetaSync, Partial, Selector, SelectorArgs, Snapshot, SyncMetrics, SyncOptions, SyncedBlock,
+};
 pub use upload::{Uploaded, describe_files};

@@ -198,6 +198,16 @@ impl ObjectStore for Recorder {
         }
     }
 
+    fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
+        let path = offset.to_string();
+        match self.faults.verdict(Operation::List, &path) {
+            Verdict::Go => self.inner.list_with_offset(prefix, offset),
+            Verdict::GoAndFail | Verdict::Fail => {
+                futures::stream::once(async move { Err(fault(Operation::List, &path)) }).boxed()
+            }
+        }
+    }
+
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
         let path = prefix.map(ToString::to_string).unwrap_or_default();
         self.faults.run(Operation::List, &path, self.inner.list_with_delimiter(prefix)).await

@@ -1,23 +1,43 @@
-//! What the bucket holds right now: one listing, and a read for each meta and mark not seen before.
+//! What the bucket holds right now: a listing, of everything or of what is newer than the bucket index,
+//! and a read for each meta and mark not seen before.
 
+mod discover;
 mod filter;
+mod known;
 mod metrics;
+mod selector;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use block::meta::{BlockMeta, DeletionMark, NoCompactMark, NoDownsampleMark};
 use futures::{StreamExt, stream};
 use model::TimeRange;
-use parking_lot::Mutex;
+use tokio::sync::Mutex;
 use ulid::Ulid;
 
 use crate::bucket::{BlockObjects, Listed};
-use crate::read::{parse_meta, renamed};
 use crate::{BlockFile, Bucket, Error, Result};
+use discover::State;
 
+pub(crate) use known::{Known, Parsed, READ};
 pub use metrics::SyncMetrics;
+pub use selector::{Selector, SelectorArgs};
+
+/// How blocks are found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Discovery {
+    /// By a listing of everything, each time.
+    #[default]
+    Listing,
+    /// From the bucket index, and a listing of what is newer than its newest block less a day. Late
+    /// uploads, marks and deletions that no compactor of ours has seen are found by a listing of
+    /// everything, every `full_every`. Without an index, or with a damaged one: as [`Self::Listing`].
+    Index { full_every: Duration },
+}
 
 /// What to read and which blocks to leave out.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +52,12 @@ pub struct SyncOptions {
     pub deduplicate: bool,
     /// Labels to take off every block's external labels.
     pub replica_labels: Vec<String>,
+    /// Chooses blocks by their external labels.
+    pub selector: Selector,
+    pub discovery: Discovery,
+    /// A local file that keeps what is known of the bucket over restarts, so that only what is new is
+    /// read; `None` keeps it in memory alone. Damaged or lost, it is built anew.
+    pub copy: Option<PathBuf>,
 }
 
 impl Default for SyncOptions {
@@ -42,6 +68,9 @@ impl Default for SyncOptions {
             ignore_deletion_marks_after: None,
             deduplicate: true,
             replica_labels: Vec::new(),
+            selector: Selector::default(),
+            discovery: Discovery::Listing,
+            copy: None,
         }
     }
 }
@@ -112,27 +141,17 @@ pub struct MetaSync {
     bucket: Bucket,
     options: SyncOptions,
     metrics: SyncMetrics,
-    cache: Mutex<HashMap<(Ulid, BlockFile), (Listed, Parsed)>>,
+    state: Mutex<State>,
+    suspicious: AtomicBool,
 }
-
-/// An object of interest, read.
-#[derive(Clone, Debug)]
-enum Parsed {
-    Meta(Arc<BlockMeta>),
-    Deletion(Arc<DeletionMark>),
-    NoCompact(Arc<NoCompactMark>),
-    NoDownsample(Arc<NoDownsampleMark>),
-    Corrupt(block::Corrupt),
-}
-
-/// The objects a sync reads.
-const READ: [BlockFile; 4] =
-    [BlockFile::Meta, BlockFile::DeletionMark, BlockFile::NoCompactMark, BlockFile::NoDownsampleMark];
 
 impl MetaSync {
     #[must_use]
-    pub fn new(bucket: Bucket, options: SyncOptions) -> Self {
-        Self { bucket, options, metrics: SyncMetrics::default(), cache: Mutex::default() }
+    pub fn new(bucket: Bucket, mut options: SyncOptions) -> Self {
+        // What lies on this machine needs no copy.
+        options.copy = options.copy.filter(|_| !bucket.is_local());
+        let (metrics, state) = (SyncMetrics::default(), Mutex::default());
+        Self { bucket, options, metrics, state, suspicious: AtomicBool::new(false) }
     }
 
     /// Counts into `metrics`, registered by the caller.
@@ -145,6 +164,11 @@ impl MetaSync {
     #[must_use]
     pub fn bucket(&self) -> &Bucket {
         &self.bucket
+    }
+
+    /// Something was found to be other than the last sync said: the next one lists everything.
+    pub fn suspect(&self) {
+        self.suspicious.store(true, Ordering::Relaxed);
     }
 
     /// Looks at the bucket. `now_ms` is for the delays; blocks without a sample in `range` are left out.
@@ -160,26 +184,21 @@ impl MetaSync {
     }
 
     async fn look(&self, now_ms: i64, range: TimeRange) -> Result<Snapshot> {
-        let listing = self.bucket.list_all().await?;
+        let mut state = self.state.lock().await;
+        self.load_copy(&mut state, now_ms).await;
+        self.discover(&mut state, now_ms).await?;
         let mut snapshot = Snapshot::default();
-        self.refresh(&listing, &mut snapshot).await;
-        self.collect(listing, &mut snapshot);
+        self.refresh(&mut state, &mut snapshot).await;
+        self.keep_copy(&mut state).await;
+        state.known.collect(&mut snapshot);
+        drop(state);
         filter::apply(&self.options, now_ms, range, &mut snapshot, &self.metrics);
         Ok(snapshot)
     }
 
     /// Reads what the listing shows as new or changed, and forgets what is gone.
-    async fn refresh(&self, listing: &BTreeMap<Ulid, BlockObjects>, snapshot: &mut Snapshot) {
-        let wanted: Vec<(Ulid, BlockFile, Listed)> = {
-            let mut cache = self.cache.lock();
-            cache.retain(|(block, file), (seen, _)| {
-                listing.get(block).and_then(|objects| objects.get(&file.rel_path())) == Some(&*seen)
-            });
-            let all = listing.iter().flat_map(|(block, objects)| {
-                READ.iter().filter_map(|file| Some((*block, *file, objects.get(&file.rel_path())?.clone())))
-            });
-            all.filter(|(block, file, _)| !cache.contains_key(&(*block, *file))).collect()
-        };
+    async fn refresh(&self, state: &mut State, snapshot: &mut Snapshot) {
+        let wanted: Vec<(Ulid, BlockFile, Listed)> = state.known.unread();
         let reads = stream::iter(wanted).map(|(block, file, seen)| async move {
             (block, file, seen, self.bucket.read_if_exists(block, file).await)
         });
@@ -187,76 +206,19 @@ impl MetaSync {
         while let Some((block, file, seen, read)) = reads.next().await {
             match read {
                 Ok(Some(bytes)) => {
-                    self.cache.lock().insert((block, file), (seen, Parsed::read(block, file, &bytes)));
+                    state.changed = true;
+                    state.known.parsed.insert((block, file), (seen, Parsed::read(block, file, &bytes)));
                 }
                 // Deleted since the listing.
                 Ok(None) => {}
                 Err(error) => {
                     tracing::warn!(%block, %file, %error, "could not read part of a block's description");
-                    let newest_ms = newest(listing.get(&block));
+                    let newest_ms = known::newest(state.known.blocks.get(&block).map(|objects| &**objects));
                     snapshot.failed.push(Broken { block, error, newest_ms });
                 }
             }
         }
     }
-
-    fn collect(&self, listing: BTreeMap<Ulid, BlockObjects>, snapshot: &mut Snapshot) {
-        let cache = self.cache.lock();
-        for (block, objects) in listing {
-            let newest_ms = newest(Some(&objects));
-            let mut meta = None;
-            for file in READ {
-                match cache.get(&(block, file)).map(|(_, parsed)| parsed) {
-                    None => {}
-                    Some(Parsed::Meta(found)) => meta = Some(Arc::clone(found)),
-                    Some(Parsed::Deletion(mark)) => {
-                        snapshot.deletion_marks.insert(block, Arc::clone(mark));
-                    }
-                    Some(Parsed::NoCompact(mark)) => {
-                        snapshot.no_compact_marks.insert(block, Arc::clone(mark));
-                    }
-                    Some(Parsed::NoDownsample(mark)) => {
-                        snapshot.no_downsample_marks.insert(block, Arc::clone(mark));
-                    }
-                    Some(Parsed::Corrupt(corrupt)) => {
-                        let error = Error::Corrupt(corrupt.clone());
-                        snapshot.corrupt.push(Broken { block, error, newest_ms });
-                    }
-                }
-            }
-            if let Some(meta) = meta {
-                snapshot.blocks.insert(block, SyncedBlock { meta, objects: Arc::new(objects) });
-            } else if !objects.contains_key(&BlockFile::Meta.rel_path()) {
-                snapshot.partial.insert(block, Partial { newest_ms });
-            }
-        }
-    }
-}
-
-impl Parsed {
-    fn read(block: Ulid, file: BlockFile, bytes: &[u8]) -> Self {
-        let parsed = match file {
-            BlockFile::DeletionMark => DeletionMark::parse(bytes).map(|m| Self::Deletion(Arc::new(m))),
-            BlockFile::NoCompactMark => NoCompactMark::parse(bytes).map(|m| Self::NoCompact(Arc::new(m))),
-            BlockFile::NoDownsampleMark => NoDownsampleMark::parse(bytes).map(|m| Self::NoDownsample(Arc::new(m))),
-            BlockFile::Meta | BlockFile::Index | BlockFile::Chunks(_) => match parse_meta(block, bytes) {
-                Ok(meta) => return Self::Meta(Arc::new(meta)),
-                Err(Error::Corrupt(corrupt)) => return Self::corrupt(block, file, corrupt),
-                Err(e) => return Self::corrupt(block, file, block::Corrupt::new(0, e.to_string())),
-            },
-        };
-        parsed.unwrap_or_else(|corrupt| Self::corrupt(block, file, renamed(corrupt, block, file)))
-    }
-
-    /// Said once, when it is first read.
-    fn corrupt(block: Ulid, file: BlockFile, corrupt: block::Corrupt) -> Self {
-        tracing::warn!(%block, %file, error = %corrupt, "part of a block's description is corrupt; the block is left out");
-        Self::Corrupt(corrupt)
-    }
-}
-
-fn newest(objects: Option<&BlockObjects>) -> i64 {
-    objects.into_iter().flatten().map(|(_, object)| object.modified_ms).max().unwrap_or(i64::MIN)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
-use bucket::ObjstoreArgs;
+use bucket::{ObjstoreArgs, Selector, SelectorArgs};
 use daemon::flags::{Bytes, GoDuration, HttpArgs, Inert, ModelDuration, TimeOrDuration};
 use model::TimeRange;
 
@@ -17,6 +17,8 @@ pub struct Args {
     pub http: HttpArgs,
     #[command(flatten)]
     pub objstore: ObjstoreArgs,
+    #[command(flatten)]
+    pub selector: SelectorArgs,
     /// Folder for blocks under way; may be emptied between runs
     #[arg(long = "data-dir", default_value = "./data", value_name = "DIR")]
     pub data_dir: PathBuf,
@@ -87,8 +89,6 @@ pub const INERT: &[Inert] = &[
     Inert::value("compact.progress-interval", "progress is counted in each cycle"),
     Inert::value("downsample.concurrency", "downsampling is not available yet"),
     Inert::value("hash-func", "files are not hashed"),
-    Inert::refused("selector.relabel-config", "selecting blocks by relabelling is not supported"),
-    Inert::refused("selector.relabel-config-file", "selecting blocks by relabelling is not supported"),
     Inert::switch("web.disable", "there is no web page"),
     Inert::value("web.route-prefix", "there is no web page"),
     Inert::value("web.external-prefix", "there is no web page"),
@@ -126,6 +126,8 @@ pub struct Settings {
     pub max_time: TimeOrDuration,
     /// External labels in which replicas differ: taken off, so that replicas are merged.
     pub replica_labels: Vec<String>,
+    /// Chooses the blocks that are compacted.
+    pub selector: Selector,
 }
 
 impl Settings {
@@ -145,6 +147,7 @@ impl Settings {
             min_time: TimeOrDuration::Time(i64::MIN),
             max_time: TimeOrDuration::Time(i64::MAX),
             replica_labels: Vec::new(),
+            selector: Selector::default(),
         }
     }
 
@@ -182,6 +185,7 @@ impl Args {
             min_time: self.min_time,
             max_time: self.max_time,
             replica_labels: self.replica_labels.iter().filter(|l| !l.is_empty()).cloned().collect(),
+            selector: self.selector.load()?,
         })
     }
 }

@@ -77,6 +77,9 @@ impl Compactor {
             ignore_deletion_marks_after: Some(settings.delete_delay / 2),
             deduplicate: true,
             replica_labels: settings.replica_labels.clone(),
+            selector: settings.selector.clone(),
+            copy: Some(settings.data_dir.join("bucket-index")),
+            ..SyncOptions::default()
         };
         let sync = MetaSync::new(bucket, options);
         Self { settings, sync, metrics: CompactMetrics::default(), clock: daemon::now_ms }
@@ -141,6 +144,12 @@ impl Compactor {
         if self.settings.delete_delay.is_zero() {
             report.deleted += self.delete_marked(&self.look().await?).await;
         }
+        if report.deleted + report.marked > 0 {
+            // Readers learn at once what is gone and what is about to go; if not, with the next cycle.
+            if let Err(error) = self.look().await {
+                tracing::warn!(%error, "could not look at the bucket after the cycle");
+            }
+        }
         Ok(report)
     }
 
@@ -149,6 +158,10 @@ impl Compactor {
         let snapshot = self.sync.sync(now_ms, self.settings.range(now_ms)).await?;
         if let Some(failed) = snapshot.failed.first() {
             return Err(Error::Incomplete(failed.error.to_string()));
+        }
+        if let Err(error) = self.sync.write_index(now_ms).await {
+            self.metrics.index_failures.inc();
+            tracing::warn!(%error, "could not write the bucket index; readers list the bucket instead");
         }
         Ok(snapshot)
     }

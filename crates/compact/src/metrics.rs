@@ -34,6 +34,7 @@ pub struct CompactMetrics {
     pub(crate) garbage_collections: Counter,
     pub(crate) garbage_failures: Counter,
     pub(crate) garbage_seconds: Histogram,
+    pub(crate) index_failures: Counter,
     pub(crate) compactions: Family<Resolution, Counter>,
     pub(crate) runs_started: Family<Resolution, Counter>,
     pub(crate) runs_completed: Family<Resolution, Counter>,
@@ -59,6 +60,7 @@ impl Default for CompactMetrics {
             garbage_collections: Counter::default(),
             garbage_failures: Counter::default(),
             garbage_seconds: Histogram::new([0.01, 0.1, 1.0, 10.0, 100.0]),
+            index_failures: Counter::default(),
             compactions: Family::default(),
             runs_started: Family::default(),
             runs_completed: Family::default(),
@@ -75,6 +77,11 @@ impl CompactMetrics {
     /// Registers the metrics under Thanos' names; once per registry.
     pub fn register(registry: &mut Registry) -> Self {
         let m = Self::default();
+        registry.register(
+            "esker_compact_bucket_index_failures",
+            "Writes of the bucket index that failed",
+            m.index_failures.clone(),
+        );
         let r = registry.sub_registry_with_prefix("thanos_compact");
         r.register("halted", "Whether compaction has stopped for good; it never does", m.halted.clone());
         r.register("retries", "Cycles that failed and are tried again", m.retries.clone());

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bucket::{ObjstoreArgs, SyncOptions};
+use bucket::{Discovery, ObjstoreArgs, SelectorArgs, SyncOptions};
 use clap::ArgAction;
 use daemon::flags::{Bytes, GoDuration, GrpcArgs, HttpArgs, Inert, ModelDuration, TimeOrDuration};
 use store::Limits;
@@ -17,6 +17,8 @@ pub struct Args {
     pub grpc: GrpcArgs,
     #[command(flatten)]
     pub objstore: ObjstoreArgs,
+    #[command(flatten)]
+    pub selector: SelectorArgs,
     /// Where indexes fetched from the bucket are kept; may be removed at any time
     #[arg(long = "data-dir", default_value = "./data", value_name = "DIR")]
     pub data_dir: PathBuf,
@@ -29,6 +31,9 @@ pub struct Args {
     /// How often the bucket is looked at
     #[arg(long = "sync-block-duration", default_value = "15m", value_name = "DURATION")]
     pub sync_block_duration: GoDuration,
+    /// How often everything in the bucket is listed; in between only what is newer than the bucket index
+    #[arg(long = "bucket-index.full-sync-interval", default_value = "1h", value_name = "DURATION")]
+    pub full_sync_interval: GoDuration,
     /// Metas read side by side
     #[arg(long = "block-meta-fetch-concurrency", default_value_t = 32, value_name = "N")]
     pub block_meta_fetch_concurrency: usize,
@@ -93,14 +98,6 @@ pub const INERT: &[Inert] = &[
     Inert::value("store.index-header-lazy-download-strategy", HEADERS),
     Inert::switch("store.enable-lazy-expanded-postings", EXPANDED),
     Inert::value("store.posting-group-max-key-series-ratio", EXPANDED),
-    Inert::refused(
-        "selector.relabel-config",
-        "blocks cannot be selected by relabelling; use --min-time and --max-time",
-    ),
-    Inert::refused(
-        "selector.relabel-config-file",
-        "blocks cannot be selected by relabelling; use --min-time and --max-time",
-    ),
     Inert::switch("web.disable", "there are no pages"),
     Inert::value("web.external-prefix", "there are no pages"),
     Inert::value("web.prefix-header", "there are no pages"),
@@ -112,10 +109,12 @@ pub const INERT: &[Inert] = &[
 
 impl Args {
     /// What the gateway is made from.
-    #[must_use]
-    pub fn settings(&self) -> Settings {
+    ///
+    /// # Errors
+    /// When the rules that choose blocks are wrong.
+    pub fn settings(&self) -> bucket::Result<Settings> {
         let delay = |d: ModelDuration| -> Duration { d.as_duration() };
-        Settings {
+        Ok(Settings {
             name: "store".to_owned(),
             data_dir: self.cache_index_header.then(|| self.data_dir.clone()),
             index_cache_bytes: self.index_cache_size.0,
@@ -126,9 +125,11 @@ impl Args {
                 concurrency: self.block_meta_fetch_concurrency.max(1),
                 consistency_delay: delay(self.consistency_delay),
                 ignore_deletion_marks_after: Some(delay(self.ignore_deletion_marks_delay)),
+                selector: self.selector.load()?,
+                discovery: Discovery::Index { full_every: self.full_sync_interval.as_duration() },
                 ..SyncOptions::default()
             },
-        }
+        })
     }
 
     /// Limits of each request; the old flags count where the new ones are not given.

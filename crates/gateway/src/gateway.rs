@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bucket::{Bucket, MetaSync, SyncMetrics, SyncOptions};
+use bucket::{Bucket, Discovery, MetaSync, SyncMetrics, SyncOptions};
 use daemon::flags::TimeOrDuration;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
@@ -26,6 +26,9 @@ const BATCH_SERIES: usize = 512;
 /// Chunk bytes that all blocks' batches of one request may fetch ahead together, and each of them.
 const AHEAD_BYTES: u64 = 64 << 20;
 const BATCH_BYTES: std::ops::RangeInclusive<u64> = (256 << 10)..=(4 << 20);
+
+/// How often everything in the bucket is listed, where there is a bucket index.
+const FULL_SYNC_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// How a gateway works.
 #[derive(Clone, Debug)]
@@ -60,7 +63,10 @@ impl Default for Settings {
             idle: Duration::from_secs(300),
             min_time: TimeOrDuration::Time(i64::MIN),
             max_time: TimeOrDuration::Time(i64::MAX),
-            sync: SyncOptions::default(),
+            sync: SyncOptions {
+                discovery: Discovery::Index { full_every: FULL_SYNC_INTERVAL },
+                ..SyncOptions::default()
+            },
         }
     }
 }
@@ -92,7 +98,7 @@ impl Gateway {
         let info = info(&settings, &Catalog::default(), TimeRange::ALL);
         Self {
             name: settings.name.as_str().into(),
-            metas: MetaSync::new(bucket.clone(), settings.sync.clone()).with_metrics(sync),
+            metas: metas(&bucket, &settings).with_metrics(sync),
             files: Arc::new(Files::new(bucket, settings.data_dir.clone(), settings.index_cache_bytes, settings.idle)),
             state: RwLock::new(State { catalog: Arc::default(), info: Arc::new(info) }),
             settings,
@@ -162,6 +168,11 @@ impl Gateway {
     pub(crate) fn store_name(&self) -> &Arc<str> {
         &self.name
     }
+}
+
+fn metas(bucket: &Bucket, settings: &Settings) -> MetaSync {
+    let copy = settings.data_dir.as_ref().map(|dir| dir.join("bucket-index"));
+    MetaSync::new(bucket.clone(), SyncOptions { copy, ..settings.sync.clone() })
 }
 
 fn info(settings: &Settings, catalog: &Catalog, range: TimeRange) -> StoreInfo {

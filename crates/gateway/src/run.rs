@@ -22,7 +22,7 @@ pub async fn run(args: Args, shell: Shell) -> Result<()> {
     let bucket = args.objstore.require()?.open()?;
     let bucket = shell.metrics().register(|r| bucket.instrumented(r, now_ms));
     let name = bucket.name().to_owned();
-    let gateway = attach::create(&shell, bucket, args.settings());
+    let gateway = attach::create(&shell, bucket, args.settings()?);
     daemon::http::spawn(&shell, &args.http, routes(Arc::clone(&gateway))).await?;
     attach::start(&shell, &gateway, args.sync_block_duration.as_duration()).await?;
     tracing::info!(bucket = name, blocks = gateway.blocks().len(), "store started");

@@ -1,6 +1,6 @@
 //! The flag pair `--objstore.config` and `--objstore.config-file`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::ObjstoreConfig;
 use crate::{Error, Result};
@@ -38,21 +38,22 @@ impl ObjstoreArgs {
     }
 
     fn load_with(&self, variable: impl Fn(&str) -> Option<String>) -> Result<Option<ObjstoreConfig>> {
-        let file = self.config_file.as_ref().filter(|p| !p.as_os_str().is_empty());
-        let inline = self.config.as_ref().filter(|t| !t.is_empty());
-        let text = match (file, inline) {
-            (Some(_), Some(_)) => {
-                return Err(Error::Config("both objstore.config-file and objstore.config flags set".to_owned()));
-            }
-            (Some(path), None) => std::fs::read_to_string(path)
-                .map_err(|e| Error::Config(format!("loading file {} for objstore.config-file: {e}", path.display())))?,
-            (None, Some(text)) => text.clone(),
-            (None, None) => return Ok(None),
-        };
-        if text.trim().is_empty() {
-            return Ok(None);
-        }
+        let text = path_or_content("objstore.config", self.config_file.as_deref(), self.config.as_deref())?;
+        let Some(text) = text else { return Ok(None) };
         let text = model::variables::expand(&text, variable).map_err(|e| Error::Config(e.to_string()))?;
         ObjstoreConfig::parse(&text).map(Some)
     }
+}
+
+/// What one of the flags `--<name>-file` and `--<name>` gives; `None` for neither, or nothing.
+pub(crate) fn path_or_content(name: &str, file: Option<&Path>, inline: Option<&str>) -> Result<Option<String>> {
+    let file = file.filter(|path| !path.as_os_str().is_empty());
+    let text = match (file, inline.filter(|text| !text.is_empty())) {
+        (Some(_), Some(_)) => return Err(Error::Config(format!("both {name}-file and {name} flags set"))),
+        (Some(path), None) => std::fs::read_to_string(path)
+            .map_err(|e| Error::Config(format!("loading file {} for {name}-file: {e}", path.display())))?,
+        (None, Some(text)) => text.to_owned(),
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(text).filter(|text| !text.trim().is_empty()))
 }

@@ -30,6 +30,10 @@ pub(super) fn apply(
     count(State::TimeExcluded, before, blocks.len());
 
     let before = blocks.len();
+    blocks.retain(|_, b| options.selector.chooses(&b.meta, &options.replica_labels));
+    count(State::LabelExcluded, before, blocks.len());
+
+    let before = blocks.len();
     let delay_ms = millis(options.consistency_delay);
     blocks.retain(|_, b| delay_ms == 0 || now_ms - visible_since_ms(&b.meta) >= delay_ms || trusted(&b.meta));
     count(State::TooFresh, before, blocks.len());

@@ -25,6 +25,7 @@ pub(super) enum State {
     Corrupt,
     NoMeta,
     TimeExcluded,
+    LabelExcluded,
     TooFresh,
     MarkedForDeletion,
     Duplicate,
@@ -40,6 +41,7 @@ impl State {
             Self::Corrupt => "corrupted-meta-json",
             Self::NoMeta => "no-meta-json",
             Self::TimeExcluded => "time-excluded",
+            Self::LabelExcluded => "label-excluded",
             Self::TooFresh => "too-fresh",
             Self::MarkedForDeletion => "marked-for-deletion",
             Self::Duplicate => "duplicate",
@@ -61,6 +63,7 @@ pub struct SyncMetrics {
     syncs: Counter,
     failures: Counter,
     duration: Histogram,
+    pub(super) full_listings: Counter,
     states: Family<Labels, Gauge>,
 }
 
@@ -70,6 +73,7 @@ impl Default for SyncMetrics {
             syncs: Counter::default(),
             failures: Counter::default(),
             duration: Histogram::new([0.01, 1.0, 10.0, 100.0, 300.0, 600.0, 1000.0]),
+            full_listings: Counter::default(),
             states: Family::default(),
         }
     }
@@ -90,6 +94,11 @@ impl SyncMetrics {
             "thanos_blocks_meta_sync_duration_seconds",
             "Duration of syncs of block metas",
             metrics.duration.clone(),
+        );
+        registry.register(
+            "esker_blocks_meta_full_listings",
+            "Syncs that listed the whole bucket, not only what is newer than the bucket index",
+            metrics.full_listings.clone(),
         );
         registry.register("thanos_blocks_meta_synced", "Blocks at the last sync by state", metrics.states.clone());
         metrics

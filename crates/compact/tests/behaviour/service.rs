@@ -79,7 +79,7 @@ fn flags_that_cannot_be_kept_are_refused() {
         assert!(message.contains(says), "{message:?} does not say {says:?}");
     };
     check(&["--deduplication.func=penalty"], "--deduplication.func=penalty");
-    check(&["--selector.relabel-config=- action: drop"], "selector.relabel-config");
+    check(&["--selector.relabel-config=- action: labeldrop"], "unsupported relabel action: labeldrop");
     check(&["--debug.max-compaction-level=5"], "at most 4");
     check(&["--compact.concurrency=0"], "above 0");
     check(&["--consistency-delay=2d"], "2d");
