@@ -1,5 +1,6 @@
 //! Nanoseconds per sample of the chunk codecs, one core: `cargo run --release -p benches --bin
-//! chunk_codec`. The best of several rounds, for the machine may be shared.
+//! chunk_codec`. The best of several rounds, for the machine may be shared; `--rounds 1 --only gauge` is
+//! for a profile.
 
 use std::hint::black_box;
 use std::io::Write;
@@ -7,14 +8,23 @@ use std::time::Instant;
 
 use block::chunk::{self, Encoding, HistogramEncoder, Kernel, SeriesEncoder, Xor2Encoder};
 use block::{Columns, EncodedChunk};
+use clap::Parser;
 use model::{Histogram, Span};
 
 /// Chunks of one series (a day and a half of half-minutes), and how many series: they stay in the second-level cache.
 const CHUNKS: usize = 46;
 const SERIES: usize = 8;
 const SAMPLES: usize = 120;
-/// Many short rounds: one of them is undisturbed.
-const ROUNDS: usize = 300;
+
+#[derive(Debug, Parser)]
+struct Args {
+    /// Many short rounds: one of them is undisturbed.
+    #[arg(long, default_value_t = 300)]
+    rounds: usize,
+    /// Runs the cases whose name contains this.
+    #[arg(long, default_value = "")]
+    only: String,
+}
 
 struct Random(u64);
 
@@ -52,13 +62,13 @@ fn gauge(r: &mut Random, n: usize) -> Vec<f64> {
     (0..n).map(next).collect()
 }
 
-fn best(samples: usize, mut work: impl FnMut()) -> f64 {
+fn best(rounds: usize, samples: usize, mut work: impl FnMut()) -> f64 {
     let round = |_| {
         let start = Instant::now();
         work();
         start.elapsed().as_secs_f64() * 1e9 / samples as f64
     };
-    (0..ROUNDS).map(round).fold(f64::INFINITY, f64::min)
+    (0..rounds).map(round).fold(f64::INFINITY, f64::min)
 }
 
 struct Case {
@@ -68,6 +78,7 @@ struct Case {
 }
 
 fn main() -> anyhow::Result<()> {
+    let Args { rounds, only } = Args::parse();
     let cases = [
         Case { name: "jittered counter", jitter: 5, values: counter },
         Case { name: "jittered gauge", jitter: 5, values: gauge },
@@ -82,33 +93,33 @@ fn main() -> anyhow::Result<()> {
         "ns/sample", "bits/sample", "portable", "widest", "encode", "xor2"
     )?;
     let n = CHUNKS * SAMPLES;
-    for case in cases {
+    for case in cases.iter().filter(|case| case.name.contains(&only)) {
         let mut r = Random(0x9E37_79B9_7F4A_7C15);
         let series: Vec<_> = (0..SERIES).map(|_| (times(&mut r, n, case.jitter), (case.values)(&mut r, n))).collect();
         let chunks: Vec<Vec<EncodedChunk>> = series.iter().map(|(t, v)| chunk::encode_floats(t, v, SAMPLES)).collect();
         let total = SERIES * n;
         let bytes: usize = chunks.iter().flatten().map(|c| c.bytes.len()).sum();
-        let portable = decode(&chunks, Kernel::Portable, total);
-        let widest = decode(&chunks, Kernel::widest(), total);
-        let encode = best(total, || {
+        let portable = decode(rounds, &chunks, Kernel::Portable, total);
+        let widest = decode(rounds, &chunks, Kernel::widest(), total);
+        let encode = best(rounds, total, || {
             for (t, v) in &series {
                 black_box(chunk::encode_floats(t, v, SAMPLES));
             }
         });
         let xor2: Vec<_> = series.iter().map(|(t, v)| encode_xor2(t, v)).collect();
-        let xor2 = decode(&xor2, Kernel::Portable, total);
+        let xor2 = decode(rounds, &xor2, Kernel::Portable, total);
         let bits = bytes as f64 * 8.0 / total as f64;
         writeln!(out, "{:<20} {bits:>11.2} {portable:>9.2} {widest:>9.2} {encode:>9.2} {xor2:>9.2}", case.name)?;
     }
     writeln!(out, "widest kernel: {:?}", Kernel::widest())?;
-    histograms(&mut out)
+    histograms(&mut out, rounds, &only)
 }
 
-fn decode(chunks: &[Vec<EncodedChunk>], kernel: Kernel, samples: usize) -> f64 {
+fn decode(rounds: usize, chunks: &[Vec<EncodedChunk>], kernel: Kernel, samples: usize) -> f64 {
     let series: Vec<Vec<(Encoding, &[u8])>> =
         chunks.iter().map(|s| s.iter().map(|c| (c.encoding, &c.bytes[..])).collect()).collect();
     let mut columns = Columns::new();
-    best(samples, || {
+    best(rounds, samples, || {
         for chunks in &series {
             columns.clear();
             chunk::decode_many_with(kernel, chunks, &mut columns).expect("sound chunks");
@@ -129,7 +140,7 @@ fn encode_xor2(t: &[i64], v: &[f64]) -> Vec<EncodedChunk> {
 }
 
 /// Histograms of 40 buckets, of which some grow from one sample to the next.
-fn histograms(out: &mut impl Write) -> anyhow::Result<()> {
+fn histograms(out: &mut impl Write, rounds: usize, only: &str) -> anyhow::Result<()> {
     const BUCKETS: usize = 40;
     const N: usize = 1_200;
     let mut r = Random(7);
@@ -154,7 +165,10 @@ fn histograms(out: &mut impl Write) -> anyhow::Result<()> {
         }
         samples.push((t, h.clone()));
     }
-    for float in [false, true] {
+    for (float, name) in [(false, "integer histograms"), (true, "float histograms")] {
+        if !name.contains(only) {
+            continue;
+        }
         let encode = |samples: &[(i64, Histogram)]| -> anyhow::Result<Vec<EncodedChunk>> {
             if !float {
                 let mut encoder = HistogramEncoder::new();
@@ -174,10 +188,9 @@ fn histograms(out: &mut impl Write) -> anyhow::Result<()> {
             Ok(encoder.finish())
         };
         let chunks = [encode(&samples)?];
-        let decoded = decode(&chunks, Kernel::Portable, N);
-        let encoded = best(N, || _ = black_box(encode(&samples)));
-        let name = if float { "float" } else { "integer" };
-        writeln!(out, "{name} histograms of {BUCKETS} buckets: decode {decoded:.0}, encode {encoded:.0} ns/sample")?;
+        let decoded = decode(rounds, &chunks, Kernel::Portable, N);
+        let encoded = best(rounds, N, || _ = black_box(encode(&samples)));
+        writeln!(out, "{name} of {BUCKETS} buckets: decode {decoded:.0}, encode {encoded:.0} ns/sample")?;
     }
     Ok(())
 }

@@ -138,7 +138,7 @@ pub fn seal(file: &mut [u8]) {
         let Some(end) = seal_section(body, at) else { break };
         at = end.next_multiple_of(4);
     }
-    let mut at = series.next_multiple_of(16);
+    let Some(mut at) = series.checked_next_multiple_of(16) else { return };
     while at < end {
         let Some(end) = seal_series(body, at) else { break };
         at = end.next_multiple_of(16);

@@ -80,6 +80,18 @@ impl<'a> BitReader<'a> {
     /// A variable-length unsigned integer as Go's `encoding/binary` has it.
     pub(crate) fn uvarint(&mut self) -> Result<u64, Corrupt> {
         let mut value = 0u64;
+        if self.left() >= 64 {
+            let word = self.peek(64);
+            for i in 0..8 {
+                let byte = word << (8 * i) >> 56;
+                value |= (byte & 0x7f) << (7 * i);
+                if byte < 0x80 {
+                    self.pos += 8 * (i + 1);
+                    return Ok(value);
+                }
+            }
+            value = 0;
+        }
         for i in 0..10 {
             let byte = self.bits(8)?;
             if i == 9 && byte > 1 {

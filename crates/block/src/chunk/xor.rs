@@ -99,7 +99,8 @@ struct Part<'a> {
 /// Decodes `t.len()` samples, which must be the header's count.
 pub(super) fn decode(payload: &[u8], t: &mut [i64], v: &mut [f64]) -> Result<(), Corrupt> {
     let state = begin(payload, t, v)?;
-    if t.len() > 2 { go_on(payload, state, &mut t[2..], &mut v[2..]) } else { Ok(()) }
+    let begun = t.len().min(2);
+    go_on(payload, state, &mut t[begun..], &mut v[begun..])
 }
 
 /// Decodes the first two samples, or as many as there is room for.
@@ -115,6 +116,9 @@ fn begin(payload: &[u8], t: &mut [i64], v: &mut [f64]) -> Result<State, Corrupt>
 
 /// Decodes the samples behind `state`, which is that of the second sample or a later one.
 fn go_on(payload: &[u8], state: State, t: &mut [i64], v: &mut [f64]) -> Result<(), Corrupt> {
+    if t.is_empty() {
+        return Ok(());
+    }
     let (done, mut state) = fast::decode(payload, state, t, v);
     let mut r = BitReader::new(payload, 0);
     r.seek(state.pos);

@@ -86,7 +86,6 @@ fn batch(parts: &[&Part<'_>], buffer: &mut Vec<u8>, t: &mut [i64], v: &mut [f64]
         // Lanes to spare repeat the first chunk and write the same to the same place.
         lanes.copy(0, i);
     }
-    steps -= steps % TILE;
     // SAFETY: the caller of `decode` found the CPU to have the features.
     #[expect(unsafe_code, reason = "the kernel needs CPU features that were looked for at run time")]
     let sound = unsafe { run(&mut lanes, steps, buffer, t, v) };
@@ -154,13 +153,16 @@ struct Group {
     trailing: __m512i,
 }
 
-/// Decodes `steps` samples per lane, a multiple of [`TILE`]; `false` if a lane is damaged.
+/// Decodes `steps` samples per lane; `false` if a lane is damaged.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq")]
 fn run(lanes: &mut Lanes, steps: usize, buffer: &[u8], t: &mut [i64], v: &mut [f64]) -> bool {
     let mut groups = [load_group(lanes, 0), load_group(lanes, 1)];
     let mut tile = Tile([[[0; WIDE]; TILE]; 2 * GROUPS]);
-    for _ in 0..steps / TILE {
-        for k in 0..TILE {
+    let mut left = steps;
+    while left > 0 {
+        let rows = left.min(TILE);
+        left -= rows;
+        for k in 0..rows {
             for (g, group) in groups.iter_mut().enumerate() {
                 let Some(next) = step(*group, buffer) else { return false };
                 *group = next;
@@ -172,17 +174,14 @@ fn run(lanes: &mut Lanes, steps: usize, buffer: &[u8], t: &mut [i64], v: &mut [f
             if is_past(group.pos, &lanes.end, g) {
                 return false;
             }
-            let (times, values) = (transpose(&tile.0[2 * g]), transpose(&tile.0[2 * g + 1]));
-            for lane in 0..WIDE {
-                let at = &mut lanes.out[g * WIDE + lane];
-                let (Some(t), Some(v)) = (t.get_mut(*at..*at + TILE), v.get_mut(*at..*at + TILE)) else { return false };
-                *at += TILE;
-                #[expect(unsafe_code, reason = "vector stores of eight samples at once")]
-                // SAFETY: both slices are eight numbers of eight bytes long.
-                unsafe {
-                    _mm512_storeu_si512(t.as_mut_ptr().cast(), times[lane]);
-                    _mm512_storeu_si512(v.as_mut_ptr().cast(), values[lane]);
-                }
+            let out = &mut lanes.out[g * WIDE..][..WIDE];
+            let [times, values] = [&tile.0[2 * g], &tile.0[2 * g + 1]];
+            if !(if rows == TILE {
+                put_tile(times, values, out, t, v)
+            } else {
+                put_rows(times, values, rows, out, t, v)
+            }) {
+                return false;
             }
         }
     }
@@ -194,7 +193,39 @@ fn run(lanes: &mut Lanes, steps: usize, buffer: &[u8], t: &mut [i64], v: &mut [f
 
 /// Rows of a tile: time and value of each group.
 #[repr(align(64))]
-struct Tile([[[u64; WIDE]; TILE]; 2 * GROUPS]);
+struct Tile([Rows; 2 * GROUPS]);
+
+type Rows = [[u64; WIDE]; TILE];
+
+/// Puts a full tile into the columns; `false` if there is no room.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq")]
+fn put_tile(times: &Rows, values: &Rows, out: &mut [usize], t: &mut [i64], v: &mut [f64]) -> bool {
+    let (times, values) = (transpose(times), transpose(values));
+    for (lane, at) in out.iter_mut().enumerate() {
+        let (Some(t), Some(v)) = (t.get_mut(*at..*at + TILE), v.get_mut(*at..*at + TILE)) else { return false };
+        *at += TILE;
+        #[expect(unsafe_code, reason = "vector stores of eight samples at once")]
+        // SAFETY: both slices are eight numbers of eight bytes long.
+        unsafe {
+            _mm512_storeu_si512(t.as_mut_ptr().cast(), times[lane]);
+            _mm512_storeu_si512(v.as_mut_ptr().cast(), values[lane]);
+        }
+    }
+    true
+}
+
+/// As [`put_tile`] for the first rows, one by one.
+fn put_rows(times: &Rows, values: &Rows, rows: usize, out: &mut [usize], t: &mut [i64], v: &mut [f64]) -> bool {
+    for (lane, at) in out.iter_mut().enumerate() {
+        let (Some(t), Some(v)) = (t.get_mut(*at..*at + rows), v.get_mut(*at..*at + rows)) else { return false };
+        *at += rows;
+        for (k, (t, v)) in t.iter_mut().zip(v).enumerate() {
+            (*t, *v) = (times[k][lane] as i64, f64::from_bits(values[k][lane]));
+        }
+    }
+    true
+}
 
 /// Decodes one sample per lane; `None` if one is damaged. Every lane lies within [`ROOM`] behind its chunk.
 #[inline]
@@ -297,7 +328,7 @@ fn is_past(pos: __m512i, end: &[u64; LANES], g: usize) -> bool {
 /// Turns eight rows of a lane each into eight columns.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq")]
-fn transpose(rows: &[[u64; WIDE]; TILE]) -> [__m512i; WIDE] {
+fn transpose(rows: &Rows) -> [__m512i; WIDE] {
     let r: [__m512i; 8] = std::array::from_fn(|i| load_row(&rows[i]));
     // Pairs of numbers, then quarters, then halves.
     let lo = |a, b| _mm512_unpacklo_epi64(a, b);
