@@ -40,12 +40,22 @@ fn days_in_month(year: i64, month: i64) -> i64 {
     }
 }
 
+/// Day and second of Unix seconds. Go counts seconds from a year far before in 64 bits without a sign, so
+/// what lies before that year comes round at the other end.
+fn wrapped(seconds: i64) -> (i64, i64) {
+    /// Seconds from 1 March −292 277 022 400 to the epoch.
+    const ORIGIN: i64 = 9_223_371_966_579_724_800 + 62_135_596_800 + 306 * DAY;
+    let since = seconds.cast_unsigned().wrapping_add(ORIGIN.cast_unsigned());
+    let (days, second) = (since / DAY.cast_unsigned(), since % DAY.cast_unsigned());
+    (days.cast_signed() - ORIGIN / DAY, second.cast_signed())
+}
+
 /// What a date function gives for Unix seconds; fractions are cut off.
 pub(crate) fn part(function: FunctionId, seconds: f64) -> f64 {
     // Go's conversion of what an i64 cannot hold gives the smallest one on amd64.
     let whole =
         if seconds.is_nan() || seconds.abs() >= 9_223_372_036_854_775_808.0 { i64::MIN } else { seconds as i64 };
-    let (days, second) = (whole.div_euclid(DAY), whole.rem_euclid(DAY));
+    let (days, second) = wrapped(whole);
     let date = civil(days);
     let value = match function {
         FunctionId::DaysInMonth => days_in_month(date.year, date.month),
@@ -89,6 +99,10 @@ mod tests {
         check(FunctionId::Hour, at, 12.0);
         check(FunctionId::Minute, at, 34.0);
         check(FunctionId::Year, -1.0, 1969.0);
+        // Beyond 64 bits.
+        check(FunctionId::Year, 1e30, 292_277_026_596.0);
+        check(FunctionId::Hour, -1e30, 15.0);
+        check(FunctionId::DayOfMonth, f64::NAN, 4.0);
         check(FunctionId::DayOfYear, 1_483_228_799.0, 366.0);
     }
 

@@ -183,10 +183,8 @@ impl Run<'_> {
                 }
                 let max = param.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                 let min = param.iter().copied().fold(f64::INFINITY, f64::min);
-                for q in [max, min] {
-                    if !(0.0..=1.0).contains(&q) && q.is_finite() {
-                        self.notes.invalid_quantile(q, param_span);
-                    }
+                for q in [(max > 1.0).then_some(max), (min < 0.0).then_some(min)].into_iter().flatten() {
+                    self.notes.invalid_quantile(q, param_span);
                 }
                 let input = self.whole(source).await?;
                 if input.series.iter().any(|head| head.histograms.is_some()) {

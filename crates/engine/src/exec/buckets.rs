@@ -26,6 +26,9 @@ struct Classic {
     key: Vec<u8>,
     head: Head,
     buckets: Vec<(f64, usize)>,
+    /// The steps whose buckets were found not to be monotonic: what was fixed for one quantile is so for the
+    /// others.
+    fixed: Vec<bool>,
 }
 
 impl Run<'_> {
@@ -37,7 +40,8 @@ impl Run<'_> {
         if let BucketFunction::OfNative(function) = what {
             let value = move |h: &FloatHistogram| of_native(function, h);
             natives::each(&input, self.settings.delayed_name_removal, &mut vector, |_, _, h| Some(value(h)))?;
-            return self.named(vector, false);
+            vector.drop_empty();
+            return if self.settings.delayed_name_removal { Ok(vector) } else { vector.merged(self.cx.memory()) };
         }
         if !matches!(what, BucketFunction::Fraction) {
             for (row, span) in params.iter().zip(&param_spans) {
@@ -58,7 +62,7 @@ impl Run<'_> {
                 natives::each(&input, delayed, &mut vector, |head, step, h| {
                     natives::quantile(q[step], head, h, notes, input_span)
                 })?;
-                for histogram in &histograms {
+                for histogram in &mut histograms {
                     let row = vector.push_absent(histogram.head.clone())?;
                     self.quantile_row(histogram, &input, q, grid, input_span, row);
                 }
@@ -76,7 +80,7 @@ impl Run<'_> {
                             out[run.clone()].copy_from_slice(&row[run]);
                         }
                     }
-                    for histogram in &histograms {
+                    for histogram in &mut histograms {
                         // The parameter may change from step to step, and the label with it.
                         for run in runs(q) {
                             let head = with_quantile(&histogram.head, &label, q[run.start]);
@@ -153,6 +157,7 @@ impl Run<'_> {
                     key: key.clone(),
                     head: Head { drop_name: delayed, ..Head::new(labels.build()) },
                     buckets: Vec::new(),
+                    fixed: Vec::new(),
                 });
             }
             found[place].buckets.push((bound, i));
@@ -165,7 +170,7 @@ impl Run<'_> {
 
     fn quantile_row(
         &mut self,
-        histogram: &Classic,
+        histogram: &mut Classic,
         input: &Vector,
         q: &[f64],
         grid: &Grid,
@@ -173,6 +178,7 @@ impl Run<'_> {
         row: &mut [f64],
     ) {
         let mut buckets = Vec::with_capacity(histogram.buckets.len());
+        histogram.fixed.resize(grid.len(), false);
         for (step, out) in row.iter_mut().enumerate() {
             histogram.at(input, step, &mut buckets);
             if buckets.is_empty() {
@@ -180,7 +186,9 @@ impl Run<'_> {
             }
             let (value, fixed) = classic::quantile(q.get(step).copied().unwrap_or(f64::NAN), &mut buckets);
             *out = value;
-            if let Some(fix) = fixed {
+            if let Some(fix) = fixed
+                && !std::mem::replace(&mut histogram.fixed[step], true)
+            {
                 let name = histogram.head.labels.get(METRIC_NAME).unwrap_or("");
                 let time = grid.at(step);
                 let forced = Forced {

@@ -2,6 +2,7 @@
 
 mod pairs;
 mod sets;
+mod stepwise;
 
 use promql::Span;
 use promql::ast::{BinaryOp, Cardinality, VectorMatching};

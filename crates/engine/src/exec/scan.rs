@@ -106,12 +106,6 @@ impl Run<'_> {
         let params = params.into_iter().map(|id| self.scalar(id)).collect::<Result<Vec<_>, _>>()?;
         let maps = std::mem::take(&mut scan.maps);
         let maps = maps.into_iter().map(|map| self.bind(map, &shape.grid)).collect::<Result<Vec<_>, _>>()?;
-        if scan.rollup == Rollup::DoubleExponential {
-            check_factors(&params)?;
-        }
-        if scan.rollup == Rollup::Quantile {
-            self.note_quantiles(params.first().map_or(&[], |row| row), scan.span);
-        }
         let cx = self.scan_context();
         let mut watch = ScanWatch::begin(&cx);
         let work = Arc::new(Work {
@@ -255,15 +249,32 @@ fn morsel_size(shape: &Shape) -> usize {
     (by_time as usize).min(by_steps.max(1))
 }
 
-fn check_factors(params: &[Arc<[f64]>]) -> Result<(), Error> {
-    for (name, letters, row) in
-        params.iter().zip([("smoothing", "sf"), ("trend", "tf")]).map(|(row, (name, letters))| (name, letters, row))
-    {
-        if let Some(bad) = row.iter().find(|&&v| v <= 0.0 || v >= 1.0) {
+/// # Errors
+/// When there is something to smooth by a factor that is none.
+pub(super) fn check_factors(params: Params<'_>, shape: &Shape, columns: &Columns) -> Result<(), Error> {
+    let wrong = |v: f64| v <= 0.0 || v >= 1.0;
+    for (step, (&smoothing, &trend)) in params.first.iter().zip(params.second).enumerate() {
+        let (name, letters, bad) = match (wrong(smoothing), wrong(trend)) {
+            (true, _) => ("smoothing", "sf", smoothing),
+            (_, true) => ("trend", "tf", trend),
+            _ => continue,
+        };
+        let end = shape.end(step);
+        let start = end.saturating_sub(shape.window_ms);
+        if [&columns.t, &columns.ht].iter().any(|times| times.iter().any(|&t| t > start && t <= end)) {
             return Err(Error::Execution(format!("invalid {name} factor. Expected: 0 < {letters} < 1, got: {bad:.6}")));
         }
     }
     Ok(())
+}
+
+/// Notes quantiles that are none, where a row has a value.
+pub(super) fn note_quantiles(quantiles: &[f64], row: &[f64], notes: &mut Notes, span: Span) {
+    for (&q, &v) in quantiles.iter().zip(row) {
+        if !(0.0..=1.0).contains(&q) && !is_absent(v) {
+            notes.invalid_quantile(q, span);
+        }
+    }
 }
 
 impl Work {
@@ -295,10 +306,16 @@ impl Work {
         if !sees_stale {
             rollup::drop_stale(columns);
         }
+        let params = Params { first: &self.first, second: &self.second };
+        if self.rollup == Rollup::DoubleExponential {
+            check_factors(params, &self.shape, columns)?;
+        }
         let overlapping = rollup::roll_with_starts(self.rollup, &self.shape, columns, row);
         if overlapping.is_none() {
-            let params = Params { first: &self.first, second: &self.second };
             rollup::roll(self.rollup, &self.shape, params, &columns.t, &columns.v, scratch, row);
+        }
+        if self.rollup == Rollup::Quantile {
+            note_quantiles(&self.first, row, &mut morsel.notes, self.span);
         }
         let samples = columns.len() as u64;
         let labels = batch.labels(i);

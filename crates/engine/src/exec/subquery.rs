@@ -5,6 +5,7 @@ use model::{CounterResetHint, FloatHistogram, METRIC_NAME};
 use promql::Span;
 
 use super::Run;
+use super::scan::{check_factors, note_quantiles};
 use crate::Error;
 use crate::plan::SubqueryRollup;
 use crate::rollup::native::{self, About};
@@ -16,9 +17,6 @@ impl Run<'_> {
         let SubqueryRollup { input, grid, shape, rollup, params } = subquery;
         let params = params.into_iter().map(|id| self.scalar(id)).collect::<Result<Vec<_>, _>>()?;
         let input = self.vector_of(input)?;
-        if rollup == Rollup::Quantile {
-            self.note_quantiles(params.first().map_or(&[], |row| row), span);
-        }
         let empty: &[f64] = &[];
         let params =
             Params { first: params.first().map_or(empty, |row| row), second: params.get(1).map_or(empty, |row| row) };
@@ -37,7 +35,13 @@ impl Run<'_> {
                     columns.h.push(without_hint(h));
                 }
             }
+            if rollup == Rollup::DoubleExponential {
+                check_factors(params, &shape, &columns)?;
+            }
             rollup::roll(rollup, &shape, params, &columns.t, &columns.v, &mut scratch, &mut row);
+            if rollup == Rollup::Quantile {
+                note_quantiles(params.first, &row, self.notes, span);
+            }
             let mut histograms = None;
             if !columns.ht.is_empty() {
                 let metric = head.labels.get(METRIC_NAME).unwrap_or("");

@@ -219,11 +219,11 @@ impl<'a> Builder<'a> {
     }
 
     /// Puts a map on top of `input`; into the scan, where that is one and no series can meet another of
-    /// the same labels by losing its name.
+    /// the same labels by losing its name: those would have to be found before the map leaves any out.
     fn map(&mut self, input: Id, map: Map, grid: Grid, span: Span) -> Id {
         let delayed = self.settings.delayed_name_removal;
         if let Op::Scan(scan) = &mut self.nodes[input].op
-            && (delayed || !map.drops_name() || !scan.rollup.keeps_name() || scan.name.is_some())
+            && (delayed || scan.name.is_some() || !(map.drops_name() || scan.drops_name()))
         {
             scan.maps.push(map);
             let op = std::mem::replace(&mut self.nodes[input].op, Op::Fused);
@@ -251,7 +251,7 @@ impl<'a> Builder<'a> {
         let mut labels = node.grouping.clone();
         let (mut label, mut param, mut param_span) = (String::new(), None, span);
         if let Some(id) = node.param {
-            param_span = self.ast.span(id);
+            param_span = self.ast.span(self.ast.unwrap_parens(id));
             if node.op == ast::AggregateOp::CountValues {
                 let name = self.bytes(id)?;
                 label = label_name(name)

@@ -1,6 +1,8 @@
 //! The buckets of a float histogram with their bounds.
 
-use super::{FloatHistogram, Span, is_custom_buckets_schema};
+use std::sync::LazyLock;
+
+use super::{EXPONENTIAL_SCHEMA_MAX, FloatHistogram, Span, is_custom_buckets_schema};
 
 /// One bucket.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -92,9 +94,27 @@ pub fn bound(index: i32, schema: i32, custom_values: &[f64]) -> f64 {
     if fraction == 0 {
         return if exponent == 1024 { f64::MAX } else { power_of_two(exponent) };
     }
-    let within = (f64::from(fraction) / f64::from(1 << schema)).exp2();
-    within * power_of_two(exponent)
+    let within = match FRACTIONS.get(schema as usize) {
+        Some(fractions) => fractions[fraction as usize],
+        None => (f64::from(fraction) / f64::from(1 << schema)).exp2() / 2.0,
+    };
+    // Twice the fraction: the product with a power of two rounds only once.
+    2.0 * within * power_of_two(exponent)
 }
+
+/// The bounds within a power of two, `2^(i / 2^schema) / 2`, for the schemas that are computed with. Every
+/// other one is that of the next coarser schema, those between are a constant factor above it: by this
+/// way the same bits come out as in the clients and in Prometheus, which print them.
+static FRACTIONS: LazyLock<Vec<Vec<f64>>> = LazyLock::new(|| {
+    let mut all: Vec<Vec<f64>> = vec![vec![0.5]];
+    for schema in 1..=EXPONENTIAL_SCHEMA_MAX {
+        // Go's square root of two is the number below the nearest one.
+        let factor = if schema == 1 { 2_f64.sqrt().next_down() } else { f64::from(-schema).exp2().exp2() };
+        let coarser = all.last().map_or(&[][..], |bounds| bounds);
+        all.push(coarser.iter().flat_map(|&bound| [bound, bound * factor]).collect());
+    }
+    all
+});
 
 fn power_of_two(exponent: i64) -> f64 {
     // Exact down to the smallest denormal.

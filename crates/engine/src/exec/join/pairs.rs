@@ -1,14 +1,11 @@
 //! Arithmetic and comparisons between matching series.
 
-use std::sync::Arc;
-
 use hashbrown::HashMap;
 use model::{Labels, LabelsBuilder, METRIC_NAME};
 use promql::Span;
 use promql::ast::{BinaryOp, Cardinality, VectorMatching};
 use request::MemoryAccount;
 
-use super::super::histograms::{self, Operand, Outcome};
 use super::super::scalars;
 use crate::Error;
 use crate::notes::Notes;
@@ -39,11 +36,14 @@ impl Sides<'_> {
         for (j, &signature) in self.one_signatures.iter().enumerate() {
             ones[signature].push(j);
         }
+        self.check_one_side(&ones)?;
+        if self.is_stepwise() {
+            return self.join_stepwise(&ones, memory, notes);
+        }
         let mut manys: Vec<Vec<usize>> = vec![Vec::new(); self.signatures];
         for (i, &signature) in self.many_signatures.iter().enumerate() {
             manys[signature].push(i);
         }
-        self.check_one_side(&ones)?;
         let mut vector = Vector::new(steps, memory)?;
         let mut results: HashMap<(usize, Labels), Vec<Pair>> = HashMap::new();
         for (i, &signature) in self.many_signatures.iter().enumerate() {
@@ -55,9 +55,6 @@ impl Sides<'_> {
                 vector.push_absent(head)?;
                 let last = vector.len() - 1;
                 self.fill_row(i, partner, &ones[signature], vector.row_mut(last));
-                if self.has_histograms(i, partner) || self.is_trim() {
-                    self.fill_histograms((i, partner), &ones[signature], &mut vector, notes);
-                }
             }
         }
         if let Some(fill) = self.matching.fill.lhs {
@@ -100,49 +97,8 @@ impl Sides<'_> {
         }
     }
 
-    fn has_histograms(&self, i: usize, partner: Option<usize>) -> bool {
-        self.many.series[i].histograms.is_some() || partner.is_some_and(|j| self.one.series[j].histograms.is_some())
-    }
-
-    fn is_trim(&self) -> bool {
-        matches!(self.op, BinaryOp::TrimLower | BinaryOp::TrimUpper)
-    }
-
-    /// The steps of the last row of `vector` where a histogram takes part.
-    fn fill_histograms(&self, pair: Pair, ones: &[usize], vector: &mut Vector, notes: &mut Notes) {
-        let last = vector.len() - 1;
-        let (i, partner) = pair;
-        for step in 0..self.many.steps {
-            if !self.matches(pair, ones, step) {
-                continue;
-            }
-            let many = operand(self.many, i, step);
-            let one = match partner {
-                Some(j) => operand(self.one, j, step),
-                None => Operand::Float(self.matching.fill.rhs.unwrap_or(f64::NAN)),
-            };
-            if !self.is_trim() && matches!((many, one), (Operand::Float(_), Operand::Float(_))) {
-                continue;
-            }
-            vector.row_mut(last)[step] = ABSENT;
-            let swapped = self.matching.card == Cardinality::OneToMany;
-            let (lhs, rhs) = if swapped { (one, many) } else { (many, one) };
-            match histograms::between(self.op, lhs, rhs, notes, self.span) {
-                None => {}
-                Some(outcome) if self.return_bool => {
-                    let holds = matches!(outcome, Outcome::Histogram(_));
-                    vector.row_mut(last)[step] = f64::from(u8::from(holds));
-                }
-                Some(Outcome::Histogram(h)) => {
-                    vector.series[last].set_histogram(step, self.many.steps, Arc::new(h));
-                }
-                Some(Outcome::Filtered) => {}
-            }
-        }
-    }
-
     /// The result for one value of each side.
-    fn value(&self, many: f64, one: f64) -> f64 {
+    pub(super) fn value(&self, many: f64, one: f64) -> f64 {
         let (lhs, rhs) = if self.matching.card == Cardinality::OneToMany { (one, many) } else { (many, one) };
         if self.return_bool {
             f64::from(u8::from(scalars::holds(self.op, lhs, rhs)))
@@ -212,16 +168,20 @@ impl Sides<'_> {
         let ones = &ones[signature];
         for step in 0..self.many.steps {
             if self.matches(pair, ones, step) && earlier.iter().any(|&other| self.matches(other, ones, step)) {
-                let why = if one_to_one {
-                    "many-to-one matching must be explicit (group_left/group_right)"
-                } else {
-                    "grouping labels must ensure unique matches"
-                };
-                return Err(Error::Execution(format!("multiple matches for labels: {why}")));
+                return Err(self.several_matches());
             }
         }
         earlier.push(pair);
         Ok(())
+    }
+
+    pub(super) fn several_matches(&self) -> Error {
+        let why = if self.matching.card == Cardinality::OneToOne {
+            "many-to-one matching must be explicit (group_left/group_right)"
+        } else {
+            "grouping labels must ensure unique matches"
+        };
+        Error::Execution(format!("multiple matches for labels: {why}"))
     }
 
     fn matches(&self, (i, partner): Pair, ones: &[usize], step: usize) -> bool {
@@ -233,14 +193,14 @@ impl Sides<'_> {
     }
 
     /// The labels that took part in matching.
-    fn matched(&self, labels: &Labels) -> Labels {
+    pub(super) fn matched(&self, labels: &Labels) -> Labels {
         let chosen = |name: &str| self.matching.labels.iter().any(|l| l == name);
         let keep = |name: &str| if self.matching.on { chosen(name) } else { name != METRIC_NAME && !chosen(name) };
         Labels::from_sorted(labels.iter().filter(|(name, _)| keep(name)))
     }
 
     /// The labels of the result; a missing partner has those that matched.
-    fn head(&self, many: &Labels, one: Option<&Labels>) -> Head {
+    pub(super) fn head(&self, many: &Labels, one: Option<&Labels>) -> Head {
         let mut labels: LabelsBuilder = many.iter().collect();
         if changes_metric(self.op) || (self.return_bool && !self.delayed) {
             labels.retain(|name| !METADATA_LABELS.contains(&name));
@@ -255,13 +215,6 @@ impl Sides<'_> {
             labels.set(name, value.unwrap_or(""));
         }
         Head { drop_name: self.return_bool && self.delayed, ..Head::new(labels.build()) }
-    }
-}
-
-fn operand(side: &Vector, i: usize, step: usize) -> Operand<'_> {
-    match side.series[i].histogram(step) {
-        Some(h) => Operand::Histogram(h),
-        None => Operand::Float(side.row(i)[step]),
     }
 }
 

@@ -96,7 +96,12 @@ impl Builder<'_> {
         let params: Vec<Id> =
             call.args.iter().filter(|&&id| id != range_arg).map(|&id| self.node(id)).collect::<Result<_, _>>()?;
         let Built::Range(range) = self.of(range_arg)? else { return Err(wrong_arguments(call)) };
-        let arg_span = self.ast.span(range_arg);
+        // As Prometheus has it: of the first argument, and a subquery has lost its place.
+        let first = self.ast.unwrap_parens(call.args[0]);
+        let arg_span = match range {
+            Range::Subquery { .. } if first == self.ast.unwrap_parens(range_arg) => Span::default(),
+            _ => self.ast.span(first),
+        };
         let id = match range {
             Range::Selector { selector, range_ms } => {
                 let Kind::Vector(vector) = self.ast.kind(selector) else { return Err(wrong_arguments(call)) };
@@ -215,9 +220,10 @@ impl Builder<'_> {
         };
         let input = first_vector(call)?;
         let scalars = call.args.iter().filter(|&&id| self.ast.value_type(id) == ValueType::Scalar);
-        let param_spans = scalars.clone().map(|&id| self.ast.span(id)).collect();
+        let span = |id: NodeId| self.ast.span(self.ast.unwrap_parens(id));
+        let param_spans = scalars.clone().map(|&id| span(id)).collect();
         let params = scalars.map(|&id| self.node(id)).collect::<Result<_, _>>()?;
-        Ok(Buckets { what, input: self.node(input)?, params, param_spans, input_span: self.ast.span(input) })
+        Ok(Buckets { what, input: self.node(input)?, params, param_spans, input_span: span(input) })
     }
 }
 
