@@ -127,10 +127,11 @@ impl Engine {
     /// # Errors
     /// [`Error::BadQuery`] as [`Engine::instant`] and [`Engine::range`].
     pub fn explain(&self, query: Query<'_>, grid: Grid, instant: bool) -> Result<Explanation, Error> {
-        if !instant {
+        let kind = if instant { Kind::Instant } else { Kind::Range };
+        if kind == Kind::Range {
             check_range(query, grid)?;
         }
-        Ok(Explanation::of(&plan::build(query.ast, grid, &self.settings)?))
+        Ok(Explanation::of(&plan::build(query.ast, grid, kind, &self.settings)?))
     }
 
     async fn run(
@@ -145,7 +146,7 @@ impl Engine {
         if grid.is_empty() {
             return Ok(Value::Matrix(Vec::new()));
         }
-        let plan = plan::build(query.ast, grid, &self.settings)?;
+        let plan = plan::build(query.ast, grid, kind, &self.settings)?;
         let explanation = explanation.map(|explanation| {
             *explanation = Explanation::of(&plan);
             &*explanation

@@ -86,6 +86,9 @@ impl<'a> Run<'a> {
     async fn node(&mut self, node: Node) -> Result<Option<Data>, Error> {
         let Node { op, grid, span } = node;
         let steps = grid.len();
+        if steps == 0 {
+            return self.nothing(&op);
+        }
         Ok(Some(match op {
             Op::Fused => return Ok(None),
             Op::Number(value) => Data::Scalar(vec![value; steps].into()),
@@ -131,6 +134,16 @@ impl<'a> Run<'a> {
             Op::Absent(input, labels) => Data::Vector(self.absent(input, labels)?),
             Op::Nothing => Data::Vector(Vector::new(steps, self.cx.memory())?),
         }))
+    }
+
+    /// What a node gives for no steps at all: its windows lie between the steps of a subquery.
+    fn nothing(&self, op: &Op) -> Result<Option<Data>, Error> {
+        Ok(match op {
+            Op::Fused => None,
+            Op::Text(text) => Some(Data::Text(text.clone())),
+            Op::Number(_) | Op::Time | Op::Scalars(..) | Op::ToScalar(_) => Some(Data::Scalar(Arc::default())),
+            _ => Some(Data::Vector(Vector::new(0, self.cx.memory())?)),
+        })
     }
 
     fn take(&mut self, id: Id) -> Result<Data, Error> {

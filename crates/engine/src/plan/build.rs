@@ -10,18 +10,21 @@ use promql::ast::{self, Ast, BinaryOp, Kind, NodeId, UnaryOp};
 use promql::{Span, ValueType};
 
 use super::{Aggregate, Grouping, Id, Join, Map, Node, Op, Plan, ScalarOp, Scan, Source};
-use crate::engine::Settings;
+use crate::engine::{Kind as Asked, Settings};
 use crate::rollup::{Edges, Rollup, Shape};
 use crate::{Error, Grid, SelectGrouping};
 
 use context::Context;
 
 /// Plans the evaluation of `ast` at the steps of `grid`.
-pub(crate) fn build(ast: &Ast, grid: Grid, settings: &Settings) -> Result<Plan, Error> {
-    let contexts = context::resolve(ast, grid, settings)?;
+pub(crate) fn build(ast: &Ast, grid: Grid, asked: Asked, settings: &Settings) -> Result<Plan, Error> {
+    // To duration expressions the step of an instant query is 0.
+    let query = Grid { step_ms: if asked == Asked::Instant { 0 } else { grid.step_ms }, ..grid };
+    let contexts = context::resolve(ast, grid, &query, settings)?;
     let mut builder = Builder {
         ast,
-        query: grid,
+        grid,
+        query,
         settings,
         contexts,
         nodes: Vec::with_capacity(ast.nodes().len()),
@@ -57,6 +60,8 @@ enum Range {
 
 struct Builder<'a> {
     ast: &'a Ast,
+    grid: Grid,
+    /// The same; with step 0 for an instant query.
     query: Grid,
     settings: &'a Settings,
     contexts: Vec<Option<Context>>,
@@ -171,7 +176,7 @@ impl<'a> Builder<'a> {
 
     /// A range as the result of the query: its samples.
     fn range_result(&mut self, range: Range, root: NodeId) -> Result<Id, Error> {
-        let (grid, span) = (self.query, self.ast.span(root));
+        let (grid, span) = (self.grid, self.ast.span(root));
         match range {
             Range::Selector { selector, range_ms } => {
                 let Kind::Vector(vector) = self.ast.kind(selector) else {

@@ -59,7 +59,6 @@ fn evaluate(ast: &Ast, query: &Grid, root: NodeId) -> Result<f64, Error> {
 fn combine(op: DurationOp, lhs: Option<f64>, rhs: f64, query: &Grid) -> Result<f64, &'static str> {
     let left = lhs.unwrap_or(0.0);
     Ok(match op {
-        DurationOp::Step if query.start_ms == query.end_ms => 0.0,
         DurationOp::Step => seconds(query.step_ms),
         DurationOp::Range => seconds(query.end_ms - query.start_ms),
         // Without a left side they are signs.

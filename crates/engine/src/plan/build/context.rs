@@ -23,9 +23,10 @@ pub(super) struct Context {
 
 impl Context {
     fn new(grid: Grid, once: bool) -> Self {
-        if once && grid.len() > 1 {
+        if once && !grid.is_empty() {
             let single = Grid { end_ms: grid.start_ms, ..grid };
-            Self { grid: single, repeat: Some(grid), in_range: false, statistics: false, whole: false }
+            let repeat = (grid.len() > 1).then_some(grid);
+            Self { grid: single, repeat, in_range: false, statistics: false, whole: false }
         } else {
             Self { grid, repeat: None, in_range: false, statistics: false, whole: false }
         }
@@ -38,10 +39,10 @@ impl Context {
 }
 
 /// The context of every node that the root reaches, by [`NodeId::index`].
-pub(super) fn resolve(ast: &Ast, query: Grid, settings: &Settings) -> Result<Vec<Option<Context>>, Error> {
+pub(super) fn resolve(ast: &Ast, grid: Grid, query: &Grid, settings: &Settings) -> Result<Vec<Option<Context>>, Error> {
     let known = invariant::analyse(ast);
     let mut contexts: Vec<Option<Context>> = vec![None; ast.nodes().len()];
-    contexts[ast.root().index()] = Some(Context::new(query, known[ast.root().index()].worth));
+    contexts[ast.root().index()] = Some(Context::new(grid, known[ast.root().index()].worth));
     for id in ast.preorder(ast.root()) {
         let Some(context) = contexts[id.index()] else { continue };
         let needs = needs(ast.kind(id), context);
@@ -53,7 +54,7 @@ pub(super) fn resolve(ast: &Ast, query: Grid, settings: &Settings) -> Result<Vec
                     Some(Context { in_range: true, ..Context::new(context.grid, false) }.below(needs));
             }
             Kind::Subquery(subquery) => {
-                let grid = subquery_grid(ast, &query, context.grid, subquery, settings)?;
+                let grid = subquery_grid(ast, query, context.grid, subquery, settings)?;
                 give(subquery.expr, grid, known[subquery.expr.index()].invariant);
             }
             // What is invariant as a whole was made so above; else its parts may be.
