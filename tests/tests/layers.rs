@@ -11,7 +11,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // L1
     ("promql", &["model"]),
     ("proto", &[]),
-    ("api", &["model"]),
+    ("api", &["model", "promql", "request"]),
     // L2
     ("block", &["model"]),
     ("store", &["block", "model", "request"]),

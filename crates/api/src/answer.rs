@@ -4,7 +4,9 @@ use model::{FloatHistogram, Labels, Sample, Series, Value};
 use serde::Serialize;
 
 use crate::number::{write_float, write_time};
+use crate::pieces::{self, Pieces};
 use crate::text::write_str;
+use crate::{PlanTree, QueryStats};
 
 /// What goes with the data of a successful answer.
 #[derive(Clone, Debug, Default)]
@@ -49,86 +51,86 @@ pub fn answer(data: &impl Serialize, notes: &Notes) -> Result<Vec<u8>, serde_jso
     Ok(out)
 }
 
-/// An answer that is a list of strings, in pieces.
-pub fn names(names: Vec<String>, notes: Notes) -> impl Iterator<Item = Vec<u8>> + Send {
-    Pieces::new(names, b"[", b"]", notes, |out, name: &String| write_str(out, name))
+/// An answer that is a list of strings.
+pub fn names(names: Vec<String>, notes: &Notes) -> Pieces {
+    let each = |out: &mut Vec<u8>, name: &String| write_str(out, name);
+    pieces::list(names, "[", "]", notes, SMALL, |name| name.len() + 3, each)
 }
 
-/// An answer that is a list of label sets (`series`), in pieces.
-pub fn label_sets(sets: Vec<Labels>, notes: Notes) -> impl Iterator<Item = Vec<u8>> + Send {
-    Pieces::new(sets, b"[", b"]", notes, |out, labels: &Labels| write_labels(out, labels))
+/// An answer that is a list of label sets (`series`).
+pub fn label_sets(sets: Vec<Labels>, notes: &Notes) -> Pieces {
+    let weigh = |labels: &Labels| labels.iter().map(|(n, v)| n.len() + v.len() + 6).sum::<usize>();
+    let each = |out: &mut Vec<u8>, labels: &Labels| write_labels(out, labels);
+    pieces::list(sets, "[", "]", notes, SMALL, weigh, each)
 }
 
-/// The answer of a query, in pieces of some ten kilobytes. All CPU work is done in `next`.
-pub fn query_result(value: Value, notes: Notes) -> Box<dyn Iterator<Item = Vec<u8>> + Send> {
+/// What stands beside the result of a query within `data`.
+#[derive(Clone, Debug, Default)]
+pub struct Extras {
+    /// `stats`, where the request asks for them.
+    pub stats: Option<QueryStats>,
+    /// `analysis`, where the request asks for it; else it is an empty object.
+    pub analysis: Option<PlanTree>,
+}
+
+/// The answer of a query.
+pub fn query_result(value: Value, notes: &Notes, extras: &Extras) -> Pieces {
     let open = format!("{{\"resultType\":\"{}\",\"result\":[", value.kind());
-    let close = b"],\"analysis\":{}}";
+    let mut close = b"]".to_vec();
+    if let Some(stats) = &extras.stats {
+        close.extend_from_slice(b",\"stats\":");
+        stats.write(&mut close);
+    }
+    close.extend_from_slice(b",\"analysis\":");
+    match &extras.analysis {
+        Some(plan) => plan.write_analysis(&mut close),
+        None => close.extend_from_slice(b"{}"),
+    }
+    close.push(b'}');
+    let close = String::from_utf8(close).unwrap_or_default();
     match value {
-        Value::Scalar { t, v } => Box::new(Pieces::new(vec![()], open.as_bytes(), close, notes, move |out, ()| {
-            write_time(out, t);
-            out.extend_from_slice(b",\"");
-            write_float(out, v);
-            out.push(b'"');
-        })),
-        Value::String { t, v } => Box::new(Pieces::new(vec![()], open.as_bytes(), close, notes, move |out, ()| {
-            write_time(out, t);
-            out.push(b',');
-            write_str(out, &v);
-        })),
-        Value::Vector(samples) => Box::new(Pieces::new(samples, open.as_bytes(), close, notes, write_sample)),
+        Value::Scalar { t, v } => pieces::list(
+            vec![()],
+            &open,
+            &close,
+            notes,
+            SMALL,
+            |()| 0,
+            move |out, ()| {
+                write_time(out, t);
+                out.extend_from_slice(b",\"");
+                write_float(out, v);
+                out.push(b'"');
+            },
+        ),
+        Value::String { t, v } => pieces::list(
+            vec![()],
+            &open,
+            &close,
+            notes,
+            SMALL,
+            |()| 0,
+            move |out, ()| {
+                write_time(out, t);
+                out.push(b',');
+                write_str(out, &v);
+            },
+        ),
+        Value::Vector(samples) => pieces::list(samples, &open, &close, notes, SMALL, |_| 256, write_sample),
         Value::Matrix(series) => {
-            let mut times = Times::default();
-            Box::new(Pieces::new(series, open.as_bytes(), close, notes, move |out, one: &Series| {
-                write_series(out, one, &mut times);
-            }))
+            let times = Times::of(&series);
+            let weigh = |one: &Series| 128 + one.v.len() * 28 + one.h.len() * 512;
+            let each = move |out: &mut Vec<u8>, one: &Series| write_series(out, one, &times);
+            pieces::list(series, &open, &close, notes, LARGE, weigh, each)
         }
     }
 }
 
-/// How large a piece gets before it is handed out; one series may pass it.
-const PIECE_BYTES: usize = 64 << 10;
+/// How many bytes a piece comes to, about; a single series may be more.
+const SMALL: usize = 56 << 10;
+const LARGE: usize = 256 << 10;
 
-/// Writes a list element by element.
-struct Pieces<T, F> {
-    items: std::vec::IntoIter<T>,
-    write: F,
-    out: Vec<u8>,
-    first: bool,
-    /// `None` once the end is written.
-    end: Option<(&'static [u8], Notes)>,
-}
-
-impl<T, F: FnMut(&mut Vec<u8>, &T)> Pieces<T, F> {
-    fn new(items: Vec<T>, open: &[u8], close: &'static [u8], notes: Notes, write: F) -> Self {
-        let mut out = Vec::with_capacity(4096);
-        out.extend_from_slice(br#"{"status":"success","data":"#);
-        out.extend_from_slice(open);
-        Self { items: items.into_iter(), write, out, first: true, end: Some((close, notes)) }
-    }
-}
-
-impl<T, F: FnMut(&mut Vec<u8>, &T)> Iterator for Pieces<T, F> {
-    type Item = Vec<u8>;
-
-    fn next(&mut self) -> Option<Vec<u8>> {
-        self.end.as_ref()?;
-        for item in self.items.by_ref() {
-            if !std::mem::take(&mut self.first) {
-                self.out.push(b',');
-            }
-            (self.write)(&mut self.out, &item);
-            if self.out.len() >= PIECE_BYTES {
-                return Some(std::mem::replace(&mut self.out, Vec::with_capacity(PIECE_BYTES + PIECE_BYTES / 4)));
-            }
-        }
-        let (close, notes) = self.end.take()?;
-        self.out.extend_from_slice(close);
-        write_notes(&mut self.out, &notes);
-        Some(std::mem::take(&mut self.out))
-    }
-}
-
-fn write_notes(out: &mut Vec<u8>, notes: &Notes) {
+pub(crate) fn write_notes(out: &mut Vec<u8>, notes: &Notes) {
     for (name, list) in [("warnings", &notes.warnings), ("infos", &notes.infos)] {
         if list.is_empty() {
             continue;
@@ -183,34 +185,43 @@ fn write_sample(out: &mut Vec<u8>, sample: &Sample) {
     out.extend_from_slice(b"\"]}");
 }
 
-/// The timestamps written last, each as `[t,"`, so that series on the same steps share the work.
-#[derive(Default)]
+/// The timestamps of the first series, each as `[t,"`: most often all others have the same, and the work is
+/// done once.
 struct Times {
-    of: Option<Arc<[i64]>>,
+    of: Arc<[i64]>,
     text: Vec<u8>,
     ends: Vec<usize>,
 }
 
 impl Times {
-    fn prepare(&mut self, t: &Arc<[i64]>) {
-        if self.of.as_ref().is_some_and(|of| Arc::ptr_eq(of, t)) {
-            return;
+    fn of(all: &[Series]) -> Self {
+        let of = all.first().map_or_else(|| Arc::from([]), |one| Arc::clone(&one.t));
+        let shared = all.get(1).is_some_and(|two| Arc::ptr_eq(&two.t, &of));
+        let (mut text, mut ends) = (Vec::new(), Vec::new());
+        for &ms in of.iter().filter(|_| shared) {
+            open_point(&mut text, ms);
+            ends.push(text.len());
         }
-        self.text.clear();
-        self.ends.clear();
-        for &ms in t.iter() {
-            self.text.push(b'[');
-            write_time(&mut self.text, ms);
-            self.text.extend_from_slice(b",\"");
-            self.ends.push(self.text.len());
-        }
-        self.of = Some(Arc::clone(t));
+        Self { of: if shared { of } else { Arc::from([]) }, text, ends }
+    }
+
+    /// Their texts, where they are those of the series.
+    fn texts(&self, series: &Series) -> Option<impl Iterator<Item = &[u8]>> {
+        let mut start = 0;
+        let texts = self.ends.iter().map(move |&end| &self.text[std::mem::replace(&mut start, end)..end]);
+        Arc::ptr_eq(&self.of, &series.t).then_some(texts)
     }
 }
 
-fn write_series(out: &mut Vec<u8>, series: &Series, times: &mut Times) {
-    times.prepare(&series.t);
-    out.reserve(times.text.len() + series.v.len() * 16);
+/// `[t,"`.
+fn open_point(out: &mut Vec<u8>, ms: i64) {
+    out.push(b'[');
+    write_time(out, ms);
+    out.extend_from_slice(b",\"");
+}
+
+fn write_series(out: &mut Vec<u8>, series: &Series, times: &Times) {
+    out.reserve(series.v.len() * 28);
     out.extend_from_slice(b"{\"metric\":");
     write_labels(out, &series.labels);
     if !series.v.is_empty() {
@@ -232,16 +243,24 @@ fn write_series(out: &mut Vec<u8>, series: &Series, times: &mut Times) {
 
 fn write_values(out: &mut Vec<u8>, series: &Series, times: &Times) {
     out.extend_from_slice(b",\"values\":[");
-    let mut start = 0;
-    for (i, (&end, &v)) in times.ends.iter().zip(&series.v).enumerate() {
-        if i > 0 {
-            out.push(b',');
+    match times.texts(series) {
+        Some(texts) => {
+            for (text, &v) in texts.zip(&series.v) {
+                out.extend_from_slice(text);
+                write_float(out, v);
+                out.extend_from_slice(b"\"],");
+            }
         }
-        out.extend_from_slice(&times.text[start..end]);
-        start = end;
-        write_float(out, v);
-        out.extend_from_slice(b"\"]");
+        None => {
+            for (&t, &v) in series.t.iter().zip(&series.v) {
+                open_point(out, t);
+                write_float(out, v);
+                out.extend_from_slice(b"\"],");
+            }
+        }
     }
+    // The last comma.
+    out.pop();
     out.push(b']');
 }
 

@@ -68,6 +68,15 @@ impl Params {
             .ok_or_else(|| ApiError::bad_param(name, format!("{} is neither true nor false", quote(text))))
     }
 
+    /// A whole number, which may be negative.
+    ///
+    /// # Errors
+    /// When it is not one.
+    pub fn signed(&self, name: &str) -> Result<Option<i64>, ApiError> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        text.parse().map(Some).map_err(|_| ApiError::bad_param(name, format!("{} is not a whole number", quote(text))))
+    }
+
     /// A count; 0 means none given.
     ///
     /// # Errors

@@ -58,3 +58,33 @@ pub fn stores(all: impl IntoIterator<Item = (&'static str, StoreStatus)>) -> BTr
     }
     grouped
 }
+
+/// One query in the answer of `status/active_queries`, with what it has cost so far.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ActiveQuery {
+    /// For `DELETE status/active_queries/{id}`.
+    pub id: u64,
+    /// `query`, `query_range`, `series`, ….
+    pub endpoint: &'static str,
+    /// As it was sent; for lookups the selectors.
+    pub query: String,
+    /// RFC 3339.
+    pub start: String,
+    pub elapsed_seconds: f64,
+    /// It waits for its turn.
+    pub waiting: bool,
+    pub series: u64,
+    pub chunks: u64,
+    pub samples: u64,
+    /// Of chunks, still encoded.
+    pub bytes: u64,
+    /// Held now, and at most so far.
+    pub memory_bytes: u64,
+    pub memory_peak_bytes: u64,
+    /// The address it came from, as far as it is known.
+    pub client: String,
+    pub user_agent: String,
+    /// What the client calls the request, where it says: the trace's id, or `X-Request-Id`.
+    pub request_id: String,
+}

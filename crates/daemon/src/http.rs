@@ -44,7 +44,8 @@ pub async fn spawn(shell: &Shell, args: &HttpArgs, router: Router) -> anyhow::Re
 pub async fn serve(shell: Shell, listener: TcpListener, router: Router, grace: Duration) -> anyhow::Result<()> {
     let router = frame(&shell, router);
     let shutdown = shell.shutdown().clone();
-    let server = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let server = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let overdue = async {
         shutdown.cancelled().await;
         tokio::time::sleep(grace).await;

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use clap::{ArgMatches, Command};
-use daemon::flags::{GoDuration, GrpcArgs, HttpArgs, Inert, LabelFlag, ModelDuration};
+use daemon::flags::{Bytes, GoDuration, GrpcArgs, HttpArgs, Inert, LabelFlag, ModelDuration};
 use store::dedup;
 
 use crate::{FeatureArgs, Settings};
@@ -55,6 +55,21 @@ pub struct Args {
     /// Queries that run at the same time; others wait.
     #[arg(long = "query.max-concurrent", default_value_t = 20, value_name = "N", help_heading = "Query")]
     pub max_concurrent: usize,
+    /// Values that one query may hold at once, 8 bytes each; series of an aggregation do not add up.
+    #[arg(long = "query.max-samples", default_value_t = 2_147_483_647, value_name = "N", help_heading = "Query")]
+    pub max_samples: u64,
+    /// Bytes that one query may hold, within --memory.limit [default: all of it].
+    #[arg(long = "query.max-memory", value_name = "BYTES", help_heading = "Query")]
+    pub max_memory: Option<Bytes>,
+    /// Log queries that take longer, with what they read; 0s logs none, a negative duration all.
+    #[arg(
+        long = "query.log-queries-longer-than",
+        default_value = "0s",
+        value_name = "DURATION",
+        allow_hyphen_values = true,
+        help_heading = "Query"
+    )]
+    pub log_longer_than: GoDuration,
     /// How old the newest sample may be for a series still to have a value.
     #[arg(long = "query.lookback-delta", default_value = "5m", value_name = "DURATION", help_heading = "Query")]
     pub lookback_delta: ModelDuration,
@@ -170,7 +185,9 @@ impl Args {
             metadata_range_ms: self.metadata_default_time_range.ms(),
             instant_resolution_ms: self.instant_resolution.ms(),
             auto_downsampling: self.auto_downsampling,
-            query_memory_bytes: u64::MAX,
+            samples_max: self.max_samples,
+            log_longer_than: (self.log_longer_than.ms() != 0).then(|| self.log_longer_than.as_duration()),
+            query_memory_bytes: self.max_memory.map_or(u64::MAX, |b| b.0),
             features: self.features.features(),
             route_prefix: route_prefix(prefix),
             cors: !self.disable_cors,

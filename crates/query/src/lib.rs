@@ -6,10 +6,14 @@
 //! Invariants: work stops when the client goes away or the deadline passes; an answer names what it
 //! lacks; a wrong request is answered by what is wrong with it.
 
+mod active;
+mod analysis;
 mod args;
+mod asked;
 mod evaluate;
 mod features;
 mod gate;
+mod journal;
 mod lookup;
 mod page;
 mod params;

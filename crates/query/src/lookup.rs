@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use api::{ApiError, Notes};
 use futures::StreamExt;
 use model::{Labels, Matcher};
-use request::Context;
+use request::{Context, MemoryLease};
 use store::{Frame, LabelsRequest, PartialResponse, SeriesRequest, Store};
 
 use crate::params::{Lookup, Options};
@@ -54,8 +54,12 @@ pub(crate) async fn names(
     Ok((names, notes(cx)))
 }
 
-/// The label sets of all series that match, replica labels removed, sorted, each once.
-pub(crate) async fn series(store: &dyn Store, cx: &Context, lookup: &Lookup) -> Result<(Vec<Labels>, Notes), ApiError> {
+/// The label sets of all series that match, replica labels removed, sorted, each once; and what covers them.
+pub(crate) async fn series(
+    store: &dyn Store,
+    cx: &Context,
+    lookup: &Lookup,
+) -> Result<(Vec<Labels>, Notes, MemoryLease), ApiError> {
     let mut lease = cx.memory().lease(0).map_err(|e| store_error(e.into()))?;
     let mut all: BTreeSet<Labels> = BTreeSet::new();
     for matchers in sets(&lookup.matchers) {
@@ -82,7 +86,7 @@ pub(crate) async fn series(store: &dyn Store, cx: &Context, lookup: &Lookup) -> 
     }
     let mut sets: Vec<Labels> = all.into_iter().collect();
     truncate(&mut sets, lookup.options.limit, cx);
-    Ok((sets, notes(cx)))
+    Ok((sets, notes(cx), lease))
 }
 
 /// One empty set where none are given: everything.

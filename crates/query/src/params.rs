@@ -36,6 +36,12 @@ pub(crate) struct Evaluation {
     /// One step for an instant query.
     pub(crate) grid: Grid,
     pub(crate) instant: bool,
+    /// Say what each part of the query took.
+    pub(crate) analyze: bool,
+    /// Say how long it took and how many samples were read.
+    pub(crate) stats: bool,
+    /// Plans as text instead of JSON.
+    pub(crate) as_text: bool,
     pub(crate) options: Options,
 }
 
@@ -53,7 +59,7 @@ impl Evaluation {
         let time = params.time("time")?.unwrap_or(now_ms);
         let grid = Grid { start_ms: time, end_ms: time, step_ms: 1 };
         let options = Options::new(params, settings, settings.instant_resolution_ms)?;
-        Ok(Self { query: query(params)?, grid, instant: true, options })
+        Self::new(params, grid, true, options)
     }
 
     pub(crate) fn range(params: &Params, settings: &Settings) -> Result<Self, ApiError> {
@@ -82,7 +88,24 @@ impl Evaluation {
         let auto = params.get("max_source_resolution") == Some("auto") || settings.auto_downsampling;
         let options = Options::new(params, settings, if auto { step_ms / 5 } else { 0 })?;
         let grid = Grid { start_ms, end_ms, step_ms };
-        Ok(Self { query: query(params)?, grid, instant: false, options })
+        Self::new(params, grid, false, options)
+    }
+
+    fn new(params: &Params, grid: Grid, instant: bool, options: Options) -> Result<Self, ApiError> {
+        let as_text = match params.get("format") {
+            None | Some("json") => false,
+            Some("text") => true,
+            Some(_) => return Err(ApiError::bad_param("format", "must be json or text")),
+        };
+        Ok(Self {
+            query: query(params)?,
+            grid,
+            instant,
+            analyze: params.flag("analyze")?.unwrap_or(false),
+            stats: params.get("stats").is_some(),
+            as_text,
+            options,
+        })
     }
 }
 
@@ -104,6 +127,15 @@ impl Lookup {
             return Err(ApiError::bad_param("end", "end timestamp must not be before start time"));
         }
         Ok(Self { matchers, range, options: Options::new(params, settings, 0)? })
+    }
+
+    /// For people.
+    pub(crate) fn text(&self) -> String {
+        let set = |matchers: &Vec<Matcher>| {
+            let matchers: Vec<String> = matchers.iter().map(ToString::to_string).collect();
+            format!("{{{}}}", matchers.join(","))
+        };
+        self.matchers.iter().map(set).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -164,11 +196,9 @@ pub(crate) fn selector(name: &str, text: &str) -> Result<Vec<Matcher>, ApiError>
     promql::parse_selector(text).map_err(|e| ApiError::bad_param(name, e))
 }
 
-/// The parameter `query`, printed the way people read it best.
-pub(crate) fn formatted(params: &Params, features: Features) -> Result<String, ApiError> {
-    let text = query(params)?;
-    let ast = promql::parse(&text, &features.parser()).map_err(|e| ApiError::bad_param("query", e))?;
-    Ok(ast.pretty())
+/// The parameter `query`, parsed.
+pub(crate) fn parsed(params: &Params, features: Features) -> Result<promql::Ast, ApiError> {
+    promql::parse(&query(params)?, &features.parser()).map_err(|e| ApiError::bad_param("query", e))
 }
 
 /// A label's name in a path: as it is, or escaped with `U__` as Prometheus escapes UTF-8 names.

@@ -1,15 +1,19 @@
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use api::{ApiError, ErrorType};
+use api::{ApiError, ErrorType, Extras};
 use axum::Router;
 use daemon::Shell;
 use model::Matcher;
 use request::Context;
 use store::{Endpoints, Proxy, ProxyOptions, Store};
 
+use crate::active::{ActiveQueries, Listed};
+use crate::asked::Client;
+use crate::evaluate::Evaluated;
 use crate::gate::Gate;
+use crate::journal::Journal;
 use crate::params::{Evaluation, Lookup, Options};
 use crate::respond::{self, Answer, interrupted};
 use crate::settings::Settings;
@@ -38,6 +42,8 @@ struct Inner {
     upstreams: Arc<dyn Upstreams>,
     settings: Settings,
     gate: Gate,
+    active: ActiveQueries,
+    journal: Journal,
     started_ms: i64,
 }
 
@@ -58,9 +64,19 @@ impl Querier {
     /// A querier over endpoints that come and go.
     #[must_use]
     pub fn over(shell: &Shell, upstreams: Arc<dyn Upstreams>, settings: Settings) -> Self {
-        let gate = shell.metrics().register(|registry| Gate::new(settings.concurrent_max, registry));
-        let shell = shell.clone();
-        Self(Arc::new(Inner { shell, upstreams, settings, gate, started_ms: daemon::now_ms() }))
+        let (gate, journal) = shell.metrics().register(|registry| {
+            let gate = Gate::new(settings.concurrent_max, registry);
+            (gate, Journal::new(settings.concurrent_max, settings.log_longer_than, registry))
+        });
+        Self(Arc::new(Inner {
+            shell: shell.clone(),
+            upstreams,
+            settings,
+            gate,
+            active: ActiveQueries::default(),
+            journal,
+            started_ms: daemon::now_ms(),
+        }))
     }
 
     /// Its routes, to be served as they are: the HTTP API and a page that shows what is there.
@@ -84,34 +100,73 @@ impl Querier {
         self.0.started_ms
     }
 
+    pub(crate) fn active(&self) -> &ActiveQueries {
+        &self.0.active
+    }
+
     /// Answers `query` and `query_range`.
-    pub(crate) async fn evaluate(&self, evaluation: Evaluation) -> Answer {
+    pub(crate) async fn evaluate(&self, evaluation: Evaluation, client: Client) -> Answer {
         let options = evaluation.options.clone();
-        let (value, notes) = self
-            .attend(&options, async |cx| {
-                let turn = self.0.gate.enter().await;
+        let endpoint = if evaluation.instant { "query" } else { "query_range" };
+        let asked = (endpoint, evaluation.query.clone(), client);
+        let (evaluated, stats) = self
+            .attend(&options, asked, async |cx, listed| {
+                listed.set_waiting(true);
+                let turn = self.0.gate.enter(&listed.entry().client.address).await;
                 let _turn = turn.map_err(|e| ApiError::new(ErrorType::Unavailable, e.to_string()))?;
-                evaluate::evaluate(self.store(&options), &cx, &self.0.settings, &evaluation).await
+                listed.set_waiting(false);
+                let queue = listed.entry().elapsed();
+                let evaluated = evaluate::evaluate(self.store(&options), &cx, &self.0.settings, &evaluation).await?;
+                let stats = api::QueryStats {
+                    queue,
+                    eval: listed.entry().elapsed().saturating_sub(queue),
+                    samples: cx.stats().samples.load(Ordering::Relaxed),
+                    peak_samples: cx.memory().peak() / 8,
+                };
+                Ok((evaluated, stats))
             })
             .await?;
-        respond::pieces(self.0.shell.pool(), &notes, api::query_result(value, notes.clone())).await
+        let Evaluated { value, notes, analysis, lease } = evaluated;
+        if let (true, Some(plan)) = (evaluation.as_text, &analysis) {
+            return Ok(respond::text(plan.text()));
+        }
+        let extras = Extras { stats: evaluation.stats.then_some(stats), analysis };
+        respond::pieces(self.0.shell.pool(), &notes, api::query_result(value, &notes, &extras), lease).await
+    }
+
+    /// Answers `query_explain` and `query_range_explain`.
+    pub(crate) fn explain(&self, evaluation: &Evaluation) -> Answer {
+        let plan = evaluate::explain(&self.0.settings, evaluation)?;
+        if evaluation.as_text {
+            return Ok(respond::text(plan.text()));
+        }
+        let mut data = Vec::new();
+        plan.write_plan(&mut data);
+        Ok(respond::written(&data))
     }
 
     /// Answers `labels` (no `label`) and `label/…/values`.
-    pub(crate) async fn names(&self, label: Option<&str>, lookup: Lookup) -> Answer {
+    pub(crate) async fn names(&self, label: Option<&str>, lookup: Lookup, client: Client) -> Answer {
         let which = label.map_or(lookup::Which::Names, lookup::Which::ValuesOf);
+        let endpoint = if label.is_some() { "label_values" } else { "label_names" };
+        let asked = (endpoint, lookup.text(), client);
         let (names, notes) = self
-            .attend(&lookup.options, async |cx| lookup::names(&*self.store(&lookup.options), &cx, which, &lookup).await)
+            .attend(&lookup.options, asked, async |cx, _| {
+                lookup::names(&*self.store(&lookup.options), &cx, which, &lookup).await
+            })
             .await?;
-        respond::pieces(self.0.shell.pool(), &notes, api::names(names, notes.clone())).await
+        respond::pieces(self.0.shell.pool(), &notes, api::names(names, &notes), ()).await
     }
 
     /// Answers `series`.
-    pub(crate) async fn series(&self, lookup: Lookup) -> Answer {
-        let (sets, notes) = self
-            .attend(&lookup.options, async |cx| lookup::series(&*self.store(&lookup.options), &cx, &lookup).await)
+    pub(crate) async fn series(&self, lookup: Lookup, client: Client) -> Answer {
+        let asked = ("series", lookup.text(), client);
+        let (sets, notes, lease) = self
+            .attend(&lookup.options, asked, async |cx, _| {
+                lookup::series(&*self.store(&lookup.options), &cx, &lookup).await
+            })
             .await?;
-        respond::pieces(self.0.shell.pool(), &notes, api::label_sets(sets, notes.clone())).await
+        respond::pieces(self.0.shell.pool(), &notes, api::label_sets(sets, &notes), lease).await
     }
 
     fn store(&self, options: &Options) -> Arc<dyn Store> {
@@ -121,18 +176,34 @@ impl Querier {
         }
     }
 
-    /// Runs `work` in a context of its own until its deadline. All that it began stops when the client
-    /// goes away, for then this future is dropped.
-    async fn attend<T, F>(&self, options: &Options, work: impl FnOnce(Context) -> F) -> Result<T, ApiError>
-    where
-        F: Future<Output = Result<T, ApiError>>,
-    {
+    /// Runs `work` in a context of its own until its deadline or until an operator ends it. All that it
+    /// began stops when the client goes away, for then this future is dropped.
+    async fn attend<T>(
+        &self,
+        options: &Options,
+        (endpoint, query, client): (&'static str, String, Client),
+        work: impl AsyncFnOnce(Context, &Listed) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
         let cx = self.0.shell.request_within(options.timeout, self.0.settings.query_memory_bytes);
-        match self.0.shell.attend(&cx, work(cx.clone())).await {
-            Ok(result) => result,
-            Err(e) => Err(interrupted(e)),
-        }
+        let listed = self.0.active.enter(endpoint, query, client, &cx);
+        let mut followed = self.0.journal.begin(listed);
+        let listed = followed.listed();
+        let result = tokio::select! {
+            biased;
+            () = listed.ended() => Err(ended()),
+            result = self.0.shell.attend(&cx, work(cx.clone(), listed)) => match result {
+                Ok(Err(_)) if listed.is_ended() => Err(ended()),
+                Ok(result) => result,
+                Err(e) => Err(interrupted(e)),
+            },
+        };
+        followed.end(&result);
+        result
     }
+}
+
+fn ended() -> ApiError {
+    ApiError::new(ErrorType::Canceled, "query was ended by an operator")
 }
 
 /// One store in this process.

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use api::{ApiError, Coverage, ErrorType, MissingPart, Notes};
+use api::{ApiError, Coverage, ErrorType, MissingPart, Notes, Pieces, Write};
 use axum::body::Body;
 use axum::response::Response;
 use futures::channel::oneshot;
-use futures::stream;
+use futures::{StreamExt, TryStreamExt, stream};
 use http::{HeaderValue, StatusCode, header};
 use request::{Context, CpuPool, Interrupted, Missing};
 use serde::Serialize;
@@ -22,39 +22,55 @@ pub(crate) fn json(data: &impl Serialize, notes: &Notes) -> Answer {
     }
 }
 
-/// An answer that is written piece by piece on the CPU pool while it is sent.
+/// An answer whose data are JSON already.
+pub(crate) fn written(data: &[u8]) -> Response {
+    let body = [br#"{"status":"success","data":"#, data, b"}"].concat();
+    success(Body::from(body), &Notes::default())
+}
+
+/// An answer for people.
+pub(crate) fn text(text: String) -> Response {
+    let mut response = Response::new(Body::from(text));
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+/// An answer whose pieces are written on the CPU pool, some side by side, while it is sent: no more of them
+/// than the pool has threads, and one, wait to be sent. `keep` is dropped when the last one is written or
+/// the client has gone.
 pub(crate) async fn pieces(
     pool: &Arc<dyn CpuPool>,
     notes: &Notes,
-    pieces: impl Iterator<Item = Vec<u8>> + Send + 'static,
+    pieces: Pieces,
+    keep: impl Send + 'static,
 ) -> Answer {
-    let fail = || ApiError::new(ErrorType::Internal, "writing the answer panicked");
-    let (first, rest) = next(pool, pieces).await.ok_or_else(fail)?;
-    let (second, rest) = next(pool, rest).await.ok_or_else(fail)?;
-    let Some(second) = second else {
-        return Ok(success(Body::from(first.unwrap_or_default()), notes));
+    let (ahead, pool) = (pool.threads() + 1, Arc::clone(pool));
+    let written = stream::iter(pieces).map(move |write| run(Arc::clone(&pool), write));
+    let mut written = written.buffered(ahead).boxed();
+    let fail = |_| ApiError::new(ErrorType::Internal, "writing the answer panicked");
+    let first = written.try_next().await.map_err(fail)?.unwrap_or_default();
+    let Some(second) = written.try_next().await.map_err(fail)? else {
+        return Ok(success(Body::from(first), notes));
     };
-    let head = [first.unwrap_or_default(), second].map(Ok::<_, Interrupted>);
-    let tail = stream::try_unfold((Arc::clone(pool), rest), async |(pool, rest)| {
-        let (piece, rest) = next(&pool, rest).await.ok_or(Interrupted::Panicked)?;
-        Ok(piece.map(|piece| (piece, (pool, rest))))
+    let head = stream::iter([first, second].map(Ok::<_, Interrupted>));
+    let all = head.chain(written).map(move |piece| {
+        let _kept = &keep;
+        piece
     });
-    let body = Body::from_stream(futures::StreamExt::chain(stream::iter(head), tail));
-    Ok(success(body, notes))
+    Ok(success(Body::from_stream(all), notes))
 }
 
-/// Takes one piece on the pool; `None` when that panicked.
-async fn next<I: Iterator<Item = Vec<u8>> + Send + 'static>(
-    pool: &Arc<dyn CpuPool>,
-    mut pieces: I,
-) -> Option<(Option<Vec<u8>>, I)> {
+/// Writes one piece on the pool.
+async fn run(pool: Arc<dyn CpuPool>, write: Write) -> Result<Vec<u8>, Interrupted> {
     let (sender, receiver) = oneshot::channel();
     pool.execute(Box::new(move || {
-        let piece = pieces.next();
         // The receiver is gone when the client is.
-        let _unwanted = sender.send((piece, pieces));
+        if !sender.is_canceled() {
+            let _unwanted = sender.send(write());
+        }
     }));
-    receiver.await.ok()
+    receiver.await.map_err(|_| Interrupted::Panicked)
 }
 
 fn success(body: Body, notes: &Notes) -> Response {

@@ -1,36 +1,53 @@
-//! The paths of Prometheus' HTTP API, by GET and by POST.
+//! The paths of Prometheus' HTTP API, by GET, HEAD and POST.
 
-use api::{ApiError, BuildInfo, ErrorType, Notes, Params, RuntimeInfo};
+mod nothing;
+mod status;
+
+use api::{ApiError, ErrorType, Notes};
 use axum::Router;
 use axum::extract::{Path, Request, State};
+use axum::handler::Handler;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
+use axum::routing::{MethodRouter, delete, get};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use model::Matcher;
 
+use crate::asked::Asked;
 use crate::params::{Evaluation, Lookup};
 use crate::querier::Querier;
-use crate::respond::{Answer, failure, json};
+use crate::respond::{Answer, failure, json, written};
 use crate::{page, params};
-
-/// The largest form that is read.
-const FORM_BYTES_MAX: usize = 8 << 20;
 
 pub(crate) fn router(querier: &Querier) -> Router {
     let api = Router::new()
-        .route("/query", any(query))
-        .route("/query_range", any(query_range))
-        .route("/labels", any(labels))
-        .route("/label/{name}/values", any(label_values))
-        .route("/series", any(series))
-        .route("/format_query", any(format_query))
-        .route("/stores", get(stores))
-        .route("/metadata", get(metadata))
-        .route("/status/buildinfo", get(build_info))
-        .route("/status/runtimeinfo", get(runtime_info))
-        .route("/status/flags", get(flags))
-        .fallback(nothing_here);
+        .route("/query", form(query))
+        .route("/query_range", form(query_range))
+        .route("/query_explain", form(query_explain))
+        .route("/query_range_explain", form(query_range_explain))
+        .route("/labels", form(labels))
+        .route("/label/{name}/values", form(label_values))
+        .route("/series", form(series))
+        .route("/format_query", form(format_query))
+        .route("/parse_query", form(parse_query))
+        .route("/stores", get(status::stores))
+        .route("/status/active_queries", get(status::active_queries))
+        .route("/status/active_queries/{id}", delete(status::end_query))
+        .route("/status/buildinfo", get(status::build_info))
+        .route("/status/runtimeinfo", get(status::runtime_info))
+        .route("/status/config", get(status::config))
+        .route("/status/flags", get(status::flags))
+        .route("/status/tsdb", get(nothing::tsdb))
+        .route("/metadata", get(nothing::metadata))
+        .route("/rules", get(nothing::rules))
+        .route("/alerts", get(nothing::alerts))
+        .route("/alertmanagers", get(nothing::alertmanagers))
+        .route("/targets", get(nothing::targets))
+        .route("/targets/metadata", get(nothing::list))
+        .route("/scrape_pools", get(nothing::scrape_pools))
+        .route("/query_exemplars", form(nothing::exemplars))
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(not_so);
     let prefix = querier.settings().route_prefix.as_str();
     let mut router =
         Router::new().route(&format!("{prefix}/"), get(page::status)).nest(&format!("{prefix}/api/v1"), api);
@@ -43,85 +60,73 @@ pub(crate) fn router(querier: &Querier) -> Router {
     router.with_state(querier.clone())
 }
 
+/// By GET, HEAD and POST.
+fn form<H: Handler<T, Querier>, T: 'static>(handler: H) -> MethodRouter<Querier> {
+    get(handler.clone()).post(handler)
+}
+
 async fn query(State(querier): State<Querier>, request: Request) -> Response {
-    answer(request, async |params| {
+    answer(request, async |Asked { params, client }| {
         let evaluation = Evaluation::instant(&params, querier.settings(), daemon::now_ms())?;
-        querier.evaluate(evaluation).await
+        querier.evaluate(evaluation, client).await
     })
     .await
 }
 
 async fn query_range(State(querier): State<Querier>, request: Request) -> Response {
-    answer(request, async |params| querier.evaluate(Evaluation::range(&params, querier.settings())?).await).await
+    answer(request, async |Asked { params, client }| {
+        querier.evaluate(Evaluation::range(&params, querier.settings())?, client).await
+    })
+    .await
+}
+
+async fn query_explain(State(querier): State<Querier>, request: Request) -> Response {
+    answer(request, async |asked| {
+        querier.explain(&Evaluation::instant(&asked.params, querier.settings(), daemon::now_ms())?)
+    })
+    .await
+}
+
+async fn query_range_explain(State(querier): State<Querier>, request: Request) -> Response {
+    answer(request, async |asked| querier.explain(&Evaluation::range(&asked.params, querier.settings())?)).await
 }
 
 async fn labels(State(querier): State<Querier>, request: Request) -> Response {
-    answer(request, async |params| querier.names(None, lookup(&querier, &params)?).await).await
+    answer(request, async |asked| querier.names(None, lookup(&querier, &asked)?, asked.client).await).await
 }
 
 async fn label_values(State(querier): State<Querier>, Path(name): Path<String>, request: Request) -> Response {
-    answer(request, async |params| {
+    answer(request, async |asked| {
         let name = params::label_name(&name)?;
-        querier.names(Some(&name), lookup(&querier, &params)?).await
+        querier.names(Some(&name), lookup(&querier, &asked)?, asked.client).await
     })
     .await
 }
 
 async fn series(State(querier): State<Querier>, request: Request) -> Response {
-    answer(request, async |params| {
-        if params.all("match[]").next().is_none() {
+    answer(request, async |asked| {
+        if asked.params.all("match[]").next().is_none() {
             return Err(ApiError::bad_data("no match[] parameter provided"));
         }
-        querier.series(lookup(&querier, &params)?).await
+        querier.series(lookup(&querier, &asked)?, asked.client).await
     })
     .await
 }
 
-fn lookup(querier: &Querier, params: &Params) -> Result<Lookup, ApiError> {
+fn lookup(querier: &Querier, asked: &Asked) -> Result<Lookup, ApiError> {
     let matchers: Vec<Vec<Matcher>> =
-        params.all("match[]").map(|text| params::selector("match[]", text)).collect::<Result<_, _>>()?;
-    Lookup::new(params, querier.settings(), daemon::now_ms(), matchers)
+        asked.params.all("match[]").map(|text| params::selector("match[]", text)).collect::<Result<_, _>>()?;
+    Lookup::new(&asked.params, querier.settings(), daemon::now_ms(), matchers)
 }
 
 async fn format_query(State(querier): State<Querier>, request: Request) -> Response {
     let features = querier.settings().features;
-    answer(request, async |params| json(&params::formatted(&params, features)?, &Notes::default())).await
+    answer(request, async |asked| json(&params::parsed(&asked.params, features)?.pretty(), &Notes::default())).await
 }
 
-async fn stores(State(querier): State<Querier>) -> Response {
-    finish(json(&api::stores(querier.upstreams().statuses()), &Notes::default()))
-}
-
-/// Nobody below keeps metadata of metrics; like Prometheus without targets, there is none.
-async fn metadata() -> Response {
-    finish(json(&std::collections::BTreeMap::<String, String>::new(), &Notes::default()))
-}
-
-async fn build_info() -> Response {
-    let info = BuildInfo {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        revision: option_env!("ESKER_REVISION").unwrap_or("unknown").to_owned(),
-        branch: "main".to_owned(),
-        go_version: "none; Rust".to_owned(),
-        ..BuildInfo::default()
-    };
-    finish(json(&info, &Notes::default()))
-}
-
-async fn runtime_info(State(querier): State<Querier>) -> Response {
-    let info = RuntimeInfo {
-        start_time: api::format_rfc3339(querier.started_ms()),
-        working_directory: std::env::current_dir().map(|d| d.display().to_string()).unwrap_or_default(),
-        tasks: querier.shell().tasks().names().len(),
-        threads: querier.shell().pool().threads(),
-        memory_limit_bytes: querier.shell().memory().limit(),
-        ..RuntimeInfo::default()
-    };
-    finish(json(&info, &Notes::default()))
-}
-
-async fn flags(State(querier): State<Querier>) -> Response {
-    finish(json(&querier.settings().flags, &Notes::default()))
+async fn parse_query(State(querier): State<Querier>, request: Request) -> Response {
+    let features = querier.settings().features;
+    answer(request, async |asked| Ok(written(&api::syntax_tree(&params::parsed(&asked.params, features)?)))).await
 }
 
 async fn nothing_here(request: Request) -> Response {
@@ -129,36 +134,24 @@ async fn nothing_here(request: Request) -> Response {
     failure(&ApiError::new(ErrorType::NotFound, message))
 }
 
+async fn not_so(request: Request) -> Response {
+    let message = format!("{} is not answered by method {}", request.uri().path(), request.method());
+    let mut response = failure(&ApiError::bad_data(message));
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    response
+}
+
 /// Reads the parameters, from the URL and from a form, and answers.
-async fn answer(request: Request, handle: impl AsyncFnOnce(Params) -> Answer) -> Response {
-    let params = match read(request).await {
-        Ok(params) => params,
+async fn answer(request: Request, handle: impl AsyncFnOnce(Asked) -> Answer) -> Response {
+    let asked = match Asked::read(request).await {
+        Ok(asked) => asked,
         Err(e) => return failure(&e),
     };
-    finish(handle(params).await)
+    finish(handle(asked).await)
 }
 
 fn finish(answer: Answer) -> Response {
     answer.unwrap_or_else(|e| failure(&e))
-}
-
-async fn read(request: Request) -> Result<Params, ApiError> {
-    let (parts, body) = request.into_parts();
-    let query = parts.uri.query().unwrap_or("");
-    if parts.method == Method::GET {
-        return Ok(Params::new(query, None));
-    }
-    if parts.method != Method::POST {
-        return Err(ApiError::bad_data(format!("method {} is not allowed: use GET or POST", parts.method)));
-    }
-    let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
-    if !kind.starts_with("application/x-www-form-urlencoded") {
-        return Ok(Params::new(query, None));
-    }
-    let body = axum::body::to_bytes(body, FORM_BYTES_MAX)
-        .await
-        .map_err(|e| ApiError::bad_data(format!("read the form (at most {FORM_BYTES_MAX} bytes): {e}")))?;
-    Ok(Params::new(query, Some(&String::from_utf8_lossy(&body))))
 }
 
 /// Lets pages of other origins read answers, as Thanos does.

@@ -28,6 +28,10 @@ pub struct Settings {
     pub instant_resolution_ms: i64,
     /// Range queries that do not say may read a resolution of a fifth of their step.
     pub auto_downsampling: bool,
+    /// Values that one query may hold at once.
+    pub samples_max: u64,
+    /// Queries that take longer are logged; zero logs all, `None` none.
+    pub log_longer_than: Option<Duration>,
     /// Bytes that one query may hold; within the process's budget.
     pub query_memory_bytes: u64,
     /// What of the language is on.
@@ -54,6 +58,8 @@ impl Default for Settings {
             metadata_range_ms: 0,
             instant_resolution_ms: 0,
             auto_downsampling: false,
+            samples_max: i32::MAX as u64,
+            log_longer_than: None,
             query_memory_bytes: u64::MAX,
             features: Features::default(),
             route_prefix: String::new(),

@@ -42,7 +42,7 @@ pub fn evaluate(
 pub fn answer(query: &Query, source: &dyn Queryable, settings: Settings, pool: &Arc<dyn CpuPool>) -> Result<Answer> {
     match evaluate(query, source, settings, pool) {
         Ok((value, notes)) => {
-            let body: Vec<u8> = api::query_result(value, notes).flatten().collect();
+            let body: Vec<u8> = api::query_result(value, &notes, &api::Extras::default()).concat();
             Answer::parse(&serde_json::from_slice(&body)?)
         }
         Err(e) => {

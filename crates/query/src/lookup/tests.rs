@@ -47,7 +47,7 @@ fn series_are_listed_without_replicas_unless_dedup_is_off() {
     let cx = Context::inline(0);
     let ask = |query: &str| {
         let lookup = lookup(query, &[&[("__name__", "up")]]);
-        let (sets, _) = series(&store(), &cx, &lookup).now_or_never().expect("at once").expect("an answer");
+        let (sets, _, _) = series(&store(), &cx, &lookup).now_or_never().expect("at once").expect("an answer");
         sets.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     assert_eq!(ask(""), ["{__name__=\"up\", job=\"a\"}"]);

@@ -7,12 +7,13 @@ use http_body_util::BodyExt;
 use model::{Labels, TimeRange};
 use serde_json::Value;
 use store::testing::{MemoryStore, ScriptedStore, Then};
+use store::{Endpoints, ProxyOptions};
 use tower::ServiceExt;
 
 use crate::{Querier, Settings};
 
 /// Two replicas of `up`, one sample every 15 s for ten minutes, alternating 0 and 1.
-fn querier(settings: Settings) -> Querier {
+fn store() -> Arc<MemoryStore> {
     let mut store = MemoryStore::new("memory").extent(Labels::empty(), TimeRange::new(0, 600_000));
     let t: Vec<i64> = (0..40).map(|i| i * 15_000).collect();
     let v: Vec<f64> = (0..40).map(|i| f64::from(i % 2)).collect();
@@ -20,8 +21,20 @@ fn querier(settings: Settings) -> Querier {
         let labels = Labels::from_pairs([("__name__", "up"), ("job", "x"), ("replica", replica)]);
         store.add(labels, block::chunk::encode_floats(&t, &v, 120));
     }
+    Arc::new(store)
+}
+
+fn querier(settings: Settings) -> Querier {
     let shell = Shell::new("query", daemon::Settings::default()).expect("a shell");
-    Querier::new(&shell, Arc::new(store), settings)
+    Querier::new(&shell, store(), settings)
+}
+
+/// The same store behind a proxy, as in `up`.
+fn fleet(settings: Settings) -> (Shell, Querier) {
+    let shell = Shell::new("query", daemon::Settings::default()).expect("a shell");
+    let stores = Arc::new(Endpoints::new(vec![store()]));
+    let querier = Querier::within(&shell, stores, ProxyOptions::default(), settings);
+    (shell, querier)
 }
 
 fn settings() -> Settings {
@@ -145,3 +158,7 @@ async fn what_data_sources_probe_is_there() {
         (StatusCode::NO_CONTENT, &b"GET, POST, OPTIONS"[..])
     );
 }
+
+mod analysis;
+mod limits;
+mod shapes;
