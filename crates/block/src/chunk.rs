@@ -24,6 +24,8 @@ pub use histogram::{FloatHistogramEncoder, HistogramEncoder, ResetHeader};
 pub use xor::{Kernel, XorEncoder};
 pub use xor2::Xor2Encoder;
 
+use model::{FloatHistogram, Histogram};
+
 use crate::{Columns, Corrupt};
 
 /// How a chunk's bytes are encoded: the encoding byte in a chunk file. On the `StoreAPI`'s wire the
@@ -177,10 +179,10 @@ fn decode_into(encoding: Encoding, payload: &[u8], out: &mut Columns) -> Result<
                 xor2::decode(payload, t, v)
             }
         }
-        Encoding::Histogram => histogram::decode_integer(payload, false, out),
-        Encoding::HistogramSt => histogram::decode_integer(payload, true, out),
-        Encoding::FloatHistogram => histogram::decode_float(payload, false, out),
-        _ => histogram::decode_float(payload, true, out),
+        Encoding::Histogram => histogram::decode::<Histogram>(payload, false, out),
+        Encoding::HistogramSt => histogram::decode::<Histogram>(payload, true, out),
+        Encoding::FloatHistogram => histogram::decode::<FloatHistogram>(payload, false, out),
+        _ => histogram::decode::<FloatHistogram>(payload, true, out),
     }
 }
 

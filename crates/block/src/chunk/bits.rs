@@ -32,6 +32,26 @@ impl<'a> BitReader<'a> {
         (self.bytes.len() * 8).saturating_sub(self.pos)
     }
 
+    /// The next bits at the high end, and how many of them there are: 57 and more but close to the end.
+    #[inline]
+    pub(crate) fn ahead(&self) -> (u64, u32) {
+        let skip = (self.pos % 8) as u32;
+        (load(self.bytes, self.pos / 8) << skip, (64 - skip).min(self.left().min(64) as u32))
+    }
+
+    /// How many of the bits ahead are zeros before the first that is none, as far as one load shows.
+    #[inline]
+    pub(crate) fn zeros_ahead(&self) -> usize {
+        let (word, there) = self.ahead();
+        word.leading_zeros().min(there) as usize
+    }
+
+    /// Passes over bits that [`BitReader::ahead`] has shown.
+    #[inline]
+    pub(crate) fn skip(&mut self, n: usize) {
+        self.pos += n;
+    }
+
     /// Reads `n` bits, 1 to 64, into the low end.
     #[inline]
     pub(crate) fn bits(&mut self, n: u32) -> Result<u64, Corrupt> {

@@ -3,7 +3,7 @@
 use model::{FloatHistogram, Histogram};
 
 use super::bits::BitReader;
-use super::histogram::{FloatReader, IntegerReader, ResetHeader};
+use super::histogram::{HistogramReader, ResetHeader};
 use super::{Encoding, sample_count, xor, xor2};
 use crate::Corrupt;
 
@@ -28,8 +28,8 @@ pub struct Cursor<'a> {
 enum Kind<'a> {
     Xor(BitReader<'a>, xor::State),
     Xor2(BitReader<'a>, xor2::State),
-    Integer(Box<IntegerReader<'a>>),
-    Float(Box<FloatReader<'a>>),
+    Integer(Box<HistogramReader<'a, Histogram>>),
+    Float(Box<HistogramReader<'a, FloatHistogram>>),
 }
 
 impl<'a> Cursor<'a> {
@@ -46,10 +46,10 @@ impl<'a> Cursor<'a> {
                 Kind::Xor2(BitReader::new(payload, xor2::HEADER), xor2::State::new(start))
             }
             Encoding::Histogram | Encoding::HistogramSt => {
-                Kind::Integer(Box::new(IntegerReader::new(payload, encoding == Encoding::HistogramSt)?))
+                Kind::Integer(Box::new(HistogramReader::new(payload, encoding == Encoding::HistogramSt)?))
             }
             Encoding::FloatHistogram | Encoding::FloatHistogramSt => {
-                Kind::Float(Box::new(FloatReader::new(payload, encoding == Encoding::FloatHistogramSt)?))
+                Kind::Float(Box::new(HistogramReader::new(payload, encoding == Encoding::FloatHistogramSt)?))
             }
             Encoding::Aggregates => return Err(super::not_split()),
         };

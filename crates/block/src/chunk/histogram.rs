@@ -5,18 +5,20 @@
 //! samples of a chunk have one layout; a staleness marker has no buckets.
 
 mod buckets;
-mod float;
-mod integer;
+mod kind;
 mod layout;
+mod number;
+mod read;
 mod write;
 
 pub use write::{FloatHistogramEncoder, HistogramEncoder};
 
-pub(super) use float::FloatReader;
-pub(super) use integer::IntegerReader;
+pub(super) use kind::Kind;
+pub(super) use read::HistogramReader;
 
 use model::CounterResetHint;
 
+use super::Encoding;
 use crate::{Columns, Corrupt};
 
 pub(super) const HEADER: usize = 3;
@@ -100,25 +102,16 @@ impl Header {
     }
 }
 
-/// Appends an integer chunk's samples, converted to float counts.
-pub(super) fn decode_integer(payload: &[u8], st: bool, out: &mut Columns) -> Result<(), Corrupt> {
-    let mut r = IntegerReader::new(payload, st)?;
+/// Appends a chunk's samples, integer ones converted to float counts; `st` says whether it is an encoding
+/// with start timestamps.
+pub(super) fn decode<K: Kind>(payload: &[u8], st: bool, out: &mut Columns) -> Result<(), Corrupt> {
+    let mut r = HistogramReader::<K>::new(payload, st)?;
+    let count = usize::from(r.header().count);
+    out.ht.reserve(count);
+    out.h.reserve(count);
     while r.advance()? {
         out.ht.push(r.time());
         out.h.push(r.float_histogram()?);
-        if st {
-            out.set_last_histogram_start(r.start_time());
-        }
-    }
-    Ok(())
-}
-
-/// Appends a float chunk's samples.
-pub(super) fn decode_float(payload: &[u8], st: bool, out: &mut Columns) -> Result<(), Corrupt> {
-    let mut r = FloatReader::new(payload, st)?;
-    while r.advance()? {
-        out.ht.push(r.time());
-        out.h.push(r.histogram()?);
         if st {
             out.set_last_histogram_start(r.start_time());
         }

@@ -60,7 +60,13 @@ impl Window {
     }
 
     /// Reads a value behind `bits`, those of the value before, and gives its bits.
+    #[inline]
     pub(crate) fn read(&mut self, r: &mut BitReader<'_>, bits: u64) -> Result<u64, Corrupt> {
+        let (word, there) = r.ahead();
+        if word >> 62 == 0b10 && 2 + self.width() <= there {
+            r.skip(2 + self.width() as usize);
+            return Ok(bits ^ word << 2 >> (64 - self.width()) << self.trailing);
+        }
         if !r.bit()? {
             return Ok(bits);
         }

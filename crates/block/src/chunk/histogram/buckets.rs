@@ -4,12 +4,6 @@ use std::cmp::Ordering;
 
 use model::Span;
 
-/// A count of observations in a bucket.
-pub(super) trait Count: Copy + PartialOrd + Default {}
-
-impl Count for i64 {}
-impl Count for f64 {}
-
 /// The union of two layouts, `a` and `b`, bucket by bucket.
 #[derive(Debug)]
 pub(super) struct Union {
@@ -46,7 +40,7 @@ impl Union {
     }
 
     /// `counts`, absolute and laid out as `side`, on the union; new buckets are zero.
-    pub(super) fn spread<C: Count>(&self, side: Side, counts: &[C]) -> Vec<C> {
+    pub(super) fn spread<C: Copy + Default>(&self, side: Side, counts: &[C]) -> Vec<C> {
         let mut counts = counts.iter();
         let take = |&(_, a, b): &(i64, bool, bool)| {
             let present = match side {
@@ -60,11 +54,14 @@ impl Union {
 
     /// Whether a bucket's absolute count is lower in `b` than in `a`: one missing from `b` counts as
     /// zero. A NaN is lower than nothing.
-    pub(super) fn falls<C: Count>(&self, a: &[C], b: &[C]) -> bool {
-        let (mut a, mut b) = (a.iter(), b.iter());
+    pub(super) fn falls<C: PartialOrd + Default>(
+        &self,
+        mut a: impl Iterator<Item = C>,
+        mut b: impl Iterator<Item = C>,
+    ) -> bool {
         self.buckets.iter().any(|&(_, in_a, in_b)| {
-            let x = if in_a { a.next().copied() } else { None };
-            let y = if in_b { b.next().copied() } else { None };
+            let x = if in_a { a.next() } else { None };
+            let y = if in_b { b.next() } else { None };
             match (x, y) {
                 (Some(x), Some(y)) => x > y,
                 (Some(x), None) => x != C::default(),

@@ -13,7 +13,7 @@ use crate::Corrupt;
 const BOUND_MAX: f64 = 33_554_430.0;
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Layout {
+pub(in crate::chunk) struct Layout {
     pub(super) schema: i32,
     pub(super) zero_threshold: f64,
     pub(super) positive: Arc<[Span]>,

@@ -1,26 +1,27 @@
 //! Appending histograms: when the chunk goes on, when it is recoded, when a new one begins.
 
-mod kind;
-
 use std::sync::Arc;
 
+use model::histogram::is_custom_buckets_schema;
 use model::{CounterResetHint, FloatHistogram, Histogram, Span};
 
+use super::super::EncodedChunk;
 use super::super::bits::BitWriter;
 use super::super::start::StartWriter;
-use super::super::{EncodedChunk, Encoding};
+use super::super::varbit::write_int;
 use super::buckets::{Side, Union};
+use super::kind::{Kind, Value};
 use super::layout::Layout;
-use super::{COUNT_MASK_ST, HEADER, Header, ResetHeader};
+use super::number::{Number, Xored, absolute, relative};
+use super::{COUNT_MASK_ST, HEADER, Header, HistogramReader, ResetHeader};
 use crate::Corrupt;
-use kind::{Float, Integer, Kind};
 
 /// The two encoders: the policy is one, [`Kind`] is what differs.
 macro_rules! encoder {
-    ($(#[$doc:meta])* $name:ident, $kind:ty, $histogram:ty) => {
+    ($(#[$doc:meta])* $name:ident, $histogram:ty) => {
         $(#[$doc])*
         #[derive(Clone, Debug, Default)]
-        pub struct $name(Encoder<$kind>);
+        pub struct $name(Encoder<$histogram>);
 
         impl $name {
             #[must_use]
@@ -77,34 +78,43 @@ macro_rules! encoder {
 encoder!(
     /// Encodes integer histograms, byte for byte as Prometheus' appender does.
     HistogramEncoder,
-    Integer,
     Histogram
 );
 encoder!(
     /// Encodes float histograms, byte for byte as Prometheus' appender does.
     FloatHistogramEncoder,
-    Float,
     FloatHistogram
 );
 
 /// The encoder for either kind of histogram.
 #[derive(Clone, Debug)]
-struct Encoder<K> {
+struct Encoder<K: Kind> {
     chunk: Open<K>,
     start_times: bool,
 }
 
 /// The chunk being written.
 #[derive(Clone, Debug)]
-struct Open<K> {
+struct Open<K: Kind> {
     w: BitWriter,
     count: u16,
     reset: ResetHeader,
     min_time: i64,
     t: i64,
+    delta: i64,
     layout: Layout,
     start: StartWriter,
-    last: K,
+    last: Last<K::Number>,
+}
+
+/// The last sample of a chunk being written.
+#[derive(Clone, Debug)]
+struct Last<N> {
+    count: N,
+    zero_count: N,
+    sum: Xored,
+    /// Positive and negative.
+    buckets: [Vec<N>; 2],
 }
 
 /// How a sample goes with the chunk.
@@ -119,6 +129,20 @@ enum Fit {
     Gauge,
 }
 
+impl Fit {
+    /// What a chunk says that begins because of this.
+    fn reset_header<K: Kind>(self) -> ResetHeader {
+        match self {
+            Self::Reset => ResetHeader::CounterReset,
+            Self::Gauge => K::BEHIND_GAUGES,
+            Self::Other | Self::Fits => ResetHeader::Unknown,
+        }
+    }
+}
+
+/// The chunk's layout joined with a histogram's, positive and negative buckets.
+type Unions = [Union; 2];
+
 impl<K: Kind> Default for Encoder<K> {
     fn default() -> Self {
         Self { chunk: Open::new(ResetHeader::Unknown), start_times: false }
@@ -126,72 +150,65 @@ impl<K: Kind> Default for Encoder<K> {
 }
 
 impl<K: Kind> Encoder<K> {
-    fn append(&mut self, st: i64, t: i64, h: &K::Histogram) -> Result<Option<EncodedChunk>, Corrupt> {
-        K::check(h)?;
-        let gauge = K::shape(h).counter_reset_hint == CounterResetHint::Gauge;
+    fn append(&mut self, st: i64, t: i64, h: &K) -> Result<Option<EncodedChunk>, Corrupt> {
+        h.check()?;
+        let gauge = h.hint() == CounterResetHint::Gauge;
         if self.chunk.count == 0 {
             self.chunk.write(st, t, h, self.start_times);
             if gauge {
                 self.chunk.reset = ResetHeader::Gauge;
-            } else if K::shape(h).counter_reset_hint == CounterResetHint::CounterReset {
+            } else if h.hint() == CounterResetHint::CounterReset {
                 self.chunk.reset = ResetHeader::CounterReset;
             }
             return Ok(None);
         }
         let full = if self.start_times { COUNT_MASK_ST } else { u16::MAX };
         let unions = self.chunk.unions(h);
-        let fit = if self.chunk.count == full { Fit::Other } else { self.chunk.fit(h, gauge, &unions) };
+        let fit = if self.chunk.count == full { Fit::Other } else { self.chunk.fit(h, gauge, unions.as_ref()) };
         if fit != Fit::Fits {
-            let reset = if gauge { ResetHeader::Gauge } else { K::reset_header(fit) };
+            let reset = if gauge { ResetHeader::Gauge } else { fit.reset_header::<K>() };
             let done = std::mem::replace(&mut self.chunk, Open::new(reset)).finish(self.start_times);
             self.chunk.write(st, t, h, self.start_times);
             return Ok(Some(done));
         }
         match &unions {
-            Some(unions) if !K::is_stale(h) => self.append_other_layout(st, t, h, gauge, unions)?,
+            Some(unions) if !h.is_stale() => self.append_other_layout(st, t, h, gauge, unions)?,
             _ => self.chunk.write(st, t, h, self.start_times),
         }
         Ok(None)
     }
 
-    fn append_other_layout(
-        &mut self,
-        st: i64,
-        t: i64,
-        h: &K::Histogram,
-        gauge: bool,
-        [positive, negative]: &[Union; 2],
-    ) -> Result<(), Corrupt> {
-        let wider = positive.only_b || negative.only_b;
+    fn append_other_layout(&mut self, st: i64, t: i64, h: &K, gauge: bool, unions: &Unions) -> Result<(), Corrupt> {
+        let wider = unions.iter().any(|u| u.only_b);
         let mut h = h.clone();
-        if positive.only_a || negative.only_a {
-            let (p, n) = K::spans(&h);
-            let (p, n): (Arc<[Span]>, Arc<[Span]>) = if gauge {
-                (positive.spans().into(), negative.spans().into())
-            } else if !wider {
-                (self.chunk.layout.positive.clone(), self.chunk.layout.negative.clone())
-            } else {
-                (
-                    if positive.only_a { positive.spans().into() } else { p },
-                    if negative.only_a { negative.spans().into() } else { n },
-                )
-            };
-            K::spread(&mut h, Side::B, (p, positive), (n, negative));
+        if unions.iter().any(|u| u.only_a) {
+            let old = [&self.chunk.layout.positive, &self.chunk.layout.negative];
+            let own = h.spans();
+            let spans = std::array::from_fn(|i| {
+                if gauge || wider && unions[i].only_a {
+                    unions[i].spans().into()
+                } else {
+                    Arc::clone(if wider { own[i] } else { old[i] })
+                }
+            });
+            spread(&mut h, Side::B, spans, unions);
         }
         if wider {
-            self.recode(K::spans(&h), positive, negative)?;
+            self.recode(&h.spans().map(Arc::clone), unions)?;
         }
         self.chunk.write(st, t, &h, self.start_times);
         Ok(())
     }
 
     /// Rewrites the chunk with wider spans, which are those of the unions.
-    fn recode(&mut self, spans: (Arc<[Span]>, Arc<[Span]>), positive: &Union, negative: &Union) -> Result<(), Corrupt> {
+    fn recode(&mut self, spans: &[Arc<[Span]>; 2], unions: &Unions) -> Result<(), Corrupt> {
         let reset = self.chunk.reset;
         let old = std::mem::replace(&mut self.chunk, Open::new(reset)).finish(self.start_times);
-        for (st, t, mut h) in K::read(&old.bytes, self.start_times)? {
-            K::spread(&mut h, Side::A, (spans.0.clone(), positive), (spans.1.clone(), negative));
-            self.chunk.write(st, t, &h, self.start_times);
+        let mut samples = HistogramReader::<K>::new(&old.bytes, self.start_times)?;
+        while samples.advance()? {
+            let mut h = samples.as_written();
+            spread(&mut h, Side::A, spans.clone(), unions);
+            self.chunk.write(samples.start_time(), samples.time(), &h, self.start_times);
         }
         Ok(())
     }
@@ -201,76 +218,130 @@ impl<K: Kind> Encoder<K> {
     }
 }
 
+/// Lays the buckets out on the unions and gives the histogram their spans.
+fn spread<K: Kind>(h: &mut K, side: Side, spans: [Arc<[Span]>; 2], unions: &Unions) {
+    if h.is_stale() {
+        return;
+    }
+    let buckets = h.buckets();
+    let spread = |i: usize| {
+        let counts: Vec<_> = absolute::<K::Number>(buckets[i].iter().copied()).collect();
+        relative::<K::Number>(&unions[i].spread(side, &counts))
+    };
+    let buckets = [spread(0), spread(1)];
+    h.set_buckets(spans, buckets);
+}
+
 impl<K: Kind> Open<K> {
     fn new(reset: ResetHeader) -> Self {
+        let zero = K::Number::new(Value::<K>::default());
         Self {
             w: BitWriter::new(HEADER),
             count: 0,
             reset,
             min_time: 0,
             t: 0,
+            delta: 0,
             layout: Layout::default(),
             start: StartWriter::default(),
-            last: K::default(),
+            last: Last { count: zero, zero_count: zero, sum: Xored::new(0.0), buckets: [Vec::new(), Vec::new()] },
         }
     }
 
-    /// The chunk's layout joined with the histogram's; `None` where they are the same.
-    fn unions(&self, h: &K::Histogram) -> Option<[Union; 2]> {
-        let shape = K::shape(h);
-        let (positive, negative) = (&self.layout.positive, &self.layout.negative);
-        if *positive == shape.positive && *negative == shape.negative {
+    /// `None` where the layouts are the same.
+    fn unions(&self, h: &K) -> Option<Unions> {
+        let mine = [&self.layout.positive, &self.layout.negative];
+        if mine == h.spans() {
             return None;
         }
-        Some([Union::new(positive, &shape.positive), Union::new(negative, &shape.negative)])
+        Some(std::array::from_fn(|i| Union::new(mine[i], h.spans()[i])))
     }
 
-    fn fit(&self, h: &K::Histogram, gauge: bool, unions: &Option<[Union; 2]>) -> Fit {
-        let shape = K::shape(h);
+    fn fit(&self, h: &K, gauge: bool, unions: Option<&Unions>) -> Fit {
         if gauge != (self.reset == ResetHeader::Gauge) {
             return Fit::Gauge;
         }
-        if !gauge && shape.counter_reset_hint == CounterResetHint::CounterReset {
+        if !gauge && h.hint() == CounterResetHint::CounterReset {
             return Fit::Reset;
         }
-        if K::is_stale(h) {
+        if h.is_stale() {
             return Fit::Fits;
         }
-        if self.last.was_stale() {
+        if model::is_stale(self.last.sum.value()) {
             return Fit::Other;
         }
-        if !gauge && self.last.count_falls(h) {
+        if !gauge && K::Number::count_falls(self.last.count.value(), h.count()) {
             return Fit::Reset;
         }
-        if shape.schema != self.layout.schema || shape.zero_threshold != self.layout.zero_threshold {
+        if h.schema() != self.layout.schema || h.zero_threshold() != self.layout.zero_threshold {
             return Fit::Other;
         }
-        if model::histogram::is_custom_buckets_schema(shape.schema) && shape.custom_values != self.layout.custom_values
-        {
+        if is_custom_buckets_schema(h.schema()) && *h.custom_values() != self.layout.custom_values {
             return if gauge { Fit::Other } else { Fit::Reset };
         }
-        if !gauge && (self.last.zero_count_falls(h) || self.last.buckets_fall(h, unions)) {
+        let zero_count_falls = K::Number::count_falls(self.last.zero_count.value(), h.zero_count());
+        if !gauge && (zero_count_falls || self.buckets_fall(h, unions)) {
             return Fit::Reset;
         }
         Fit::Fits
     }
 
-    fn write(&mut self, st: i64, t: i64, h: &K::Histogram, start_times: bool) {
-        let stale = K::stale(h);
+    fn buckets_fall(&self, h: &K, unions: Option<&Unions>) -> bool {
+        (0..2).any(|i| {
+            let last = absolute::<K::Number>(self.last.buckets[i].iter().map(|b| b.value()));
+            let mut now = absolute::<K::Number>(h.buckets()[i].iter().copied());
+            match unions {
+                Some(unions) => unions[i].falls(last, now),
+                None => last.zip(&mut now).any(|(a, b)| a > b),
+            }
+        })
+    }
+
+    fn write(&mut self, st: i64, t: i64, h: &K, start_times: bool) {
+        let stale = h.is_stale().then(|| K::stale(h.sum()));
         let h = stale.as_ref().unwrap_or(h);
         if self.count == 0 {
-            self.layout = K::shape(h).into_layout();
-            self.layout.write(&mut self.w);
             self.min_time = t;
-            self.last.write_first(&mut self.w, t, h);
+            self.write_first(t, h);
         } else {
-            self.last.write(&mut self.w, t.wrapping_sub(self.t), h);
+            self.write_following(t, h);
         }
         if start_times {
             self.start.write(&mut self.w, self.count.into(), t, self.t, st);
         }
         self.t = t;
         self.count += 1;
+    }
+
+    fn write_first(&mut self, t: i64, h: &K) {
+        let w = &mut self.w;
+        self.layout = h.layout();
+        self.layout.write(w);
+        write_int(w, t);
+        for count in [h.count(), h.zero_count()] {
+            K::Number::write_first_count(w, count);
+        }
+        Xored::write_first_count(w, h.sum());
+        let buckets = h.buckets().map(|buckets| {
+            buckets.iter().for_each(|&value| K::Number::write_first_bucket(w, value));
+            buckets.iter().map(|&value| K::Number::new(value)).collect()
+        });
+        let [count, zero_count] = [h.count(), h.zero_count()].map(K::Number::new);
+        self.last = Last { count, zero_count, sum: Xored::new(h.sum()), buckets };
+    }
+
+    fn write_following(&mut self, t: i64, h: &K) {
+        let (w, last) = (&mut self.w, &mut self.last);
+        let delta = t.wrapping_sub(self.t);
+        write_int(w, delta.wrapping_sub(self.delta));
+        self.delta = delta;
+        for (last, value) in [(&mut last.count, h.count()), (&mut last.zero_count, h.zero_count())] {
+            if h.is_stale() { last.write_stale(w) } else { last.write(w, value) }
+        }
+        last.sum.write(w, h.sum());
+        for (last, buckets) in last.buckets.iter_mut().zip(h.buckets()) {
+            last.iter_mut().zip(buckets).for_each(|(last, &value)| last.write(w, value));
+        }
     }
 
     fn finish(mut self, start_times: bool) -> EncodedChunk {
