@@ -87,7 +87,7 @@ impl<'a> Run<'a> {
         let Node { op, grid, span } = node;
         let steps = grid.len();
         if steps == 0 {
-            return self.nothing(&op);
+            return self.nothing(&op, grid);
         }
         Ok(Some(match op {
             Op::Fused => return Ok(None),
@@ -137,10 +137,12 @@ impl<'a> Run<'a> {
     }
 
     /// What a node gives for no steps at all: its windows lie between the steps of a subquery.
-    fn nothing(&self, op: &Op) -> Result<Option<Data>, Error> {
+    fn nothing(&self, op: &Op, grid: Grid) -> Result<Option<Data>, Error> {
         Ok(match op {
             Op::Fused => None,
             Op::Text(text) => Some(Data::Text(text.clone())),
+            Op::Steps(_) => Some(Data::Steps(Vector::new(0, self.cx.memory())?, grid)),
+            Op::Samples(_) => Some(Data::Matrix(Vec::new())),
             Op::Number(_) | Op::Time | Op::Scalars(..) | Op::ToScalar(_) => Some(Data::Scalar(Arc::default())),
             _ => Some(Data::Vector(Vector::new(0, self.cx.memory())?)),
         })

@@ -8,6 +8,7 @@ mod text;
 pub(crate) use native::HistogramOperation;
 pub(crate) use text::{format_g, format_open_metrics, format_plain};
 
+use hashbrown::HashMap;
 use model::METRIC_NAME;
 use model::quote::go_quote;
 use promql::Span;
@@ -48,8 +49,12 @@ enum Detail {
 }
 
 /// The notes of a query so far. Of notes with the same wording the last one's position stays.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Notes(Vec<Note>);
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Notes {
+    list: Vec<Note>,
+    /// Where in the list a text is: a query over many steps can have as many notes.
+    places: HashMap<String, usize>,
+}
 
 impl Notes {
     pub(crate) fn warn(&mut self, text: String, span: Span) {
@@ -72,18 +77,19 @@ impl Notes {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.list.is_empty()
     }
 
     pub(crate) fn merge(&mut self, other: Self) {
-        for note in other.0 {
+        for note in other.list {
             self.add(note);
         }
     }
 
     fn add(&mut self, note: Note) {
-        let Some(known) = self.0.iter_mut().find(|n| n.text == note.text) else {
-            self.0.push(note);
+        let Some(known) = self.places.get(&note.text).and_then(|&place| self.list.get_mut(place)) else {
+            self.places.insert(note.text.clone(), self.list.len());
+            self.list.push(note);
             return;
         };
         match (&mut known.detail, note.detail) {
@@ -158,7 +164,7 @@ impl Notes {
 
     /// Hands the notes on, with positions in `query` as `line:column`.
     pub(crate) fn report(self, query: &str, coverage: &Coverage) {
-        for note in self.0 {
+        for note in self.list {
             let position = position(query, note.span.start as usize);
             let text = match note.detail {
                 Detail::None | Detail::Times(..=1) => format!("{} ({position})", note.text),

@@ -126,7 +126,9 @@ fn same(a: &Point, b: &Point) -> bool {
     }
 }
 
-fn close(a: f64, b: f64) -> bool {
+/// Whether two values are the same but for [`TOLERANCE`]; NaNs are all the same.
+#[must_use]
+pub fn close(a: f64, b: f64) -> bool {
     a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= TOLERANCE * a.abs().max(b.abs())
 }
 

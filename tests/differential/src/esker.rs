@@ -88,3 +88,13 @@ impl CpuPool for Threads {
         self.threads
     }
 }
+
+/// All there is to an answer, to the bit: the debug form tells every number apart, and NaNs by their bits
+/// are all `NaN`.
+#[must_use]
+pub fn bits(query: &Query, source: &dyn Queryable, settings: Settings, pool: &Arc<dyn CpuPool>) -> String {
+    match evaluate(query, source, settings, pool) {
+        Ok((value, Notes { warnings, infos, .. })) => format!("{value:?} {warnings:?} {infos:?}"),
+        Err(e) => format!("{e:?}"),
+    }
+}

@@ -50,6 +50,9 @@ struct Args {
     /// Records the answers of queries that agree in this file.
     #[arg(long)]
     record: Option<PathBuf>,
+    /// How many are recorded at most.
+    #[arg(long, default_value_t = 1000)]
+    record_count: usize,
     /// The longest answer in bytes that is recorded.
     #[arg(long, default_value_t = 12_000)]
     record_bytes_max: usize,
@@ -85,7 +88,7 @@ fn main() -> Result<()> {
         let ordered = is_ordered(&query.text);
         let Some(difference) = difference(&expected, &got, ordered) else {
             let line = recorded::line(args.seed, &query, &body);
-            if args.record.is_some() && line.len() <= args.record_bytes_max {
+            if args.record.is_some() && lines.len() < args.record_count && line.len() <= args.record_bytes_max {
                 lines.push(line);
             }
             continue;

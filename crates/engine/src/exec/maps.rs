@@ -125,7 +125,7 @@ impl Bound {
                         *cell = Some(Arc::new(h));
                     }
                 }
-                Some(histograms)
+                histograms.iter().any(Option::is_some).then_some(histograms)
             }
             Self::Negate => {
                 for cell in &mut histograms {

@@ -162,9 +162,7 @@ impl Run<'_> {
     }
 
     pub(super) fn note_quantiles(&mut self, values: &[f64], span: Span) {
-        if let Some(&q) = values.iter().find(|q| !(0.0..=1.0).contains(*q)) {
-            self.notes.invalid_quantile(q, span);
-        }
+        note_quantiles(values, values, self.notes, span);
     }
 
     /// The samples themselves of one window, for a range selector as the whole query.
@@ -270,9 +268,11 @@ pub(super) fn check_factors(params: Params<'_>, shape: &Shape, columns: &Columns
 
 /// Notes quantiles that are none, where a row has a value.
 pub(super) fn note_quantiles(quantiles: &[f64], row: &[f64], notes: &mut Notes, span: Span) {
+    let mut noted = None;
     for (&q, &v) in quantiles.iter().zip(row) {
-        if !(0.0..=1.0).contains(&q) && !is_absent(v) {
+        if !(0.0..=1.0).contains(&q) && !is_absent(v) && noted != Some(q.to_bits()) {
             notes.invalid_quantile(q, span);
+            noted = Some(q.to_bits());
         }
     }
 }

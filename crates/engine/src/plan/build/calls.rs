@@ -106,7 +106,10 @@ impl Builder<'_> {
             Range::Selector { selector, range_ms } => {
                 let Kind::Vector(vector) = self.ast.kind(selector) else { return Err(wrong_arguments(call)) };
                 let mut scan = self.scan(vector, rollup, range_ms, grid, arg_span)?;
-                check_edges(scan.shape.edges, call)?;
+                // Where there are no steps, nothing is evaluated and nothing refused.
+                if !grid.is_empty() {
+                    check_edges(scan.shape.edges, call)?;
+                }
                 scan.params = params;
                 scan.statistics = self.contexts[selector.index()].is_some_and(|context| context.statistics);
                 call.func.name.clone_into(&mut scan.func);
