@@ -10,6 +10,8 @@ use block::chunk::{
 use block::{Aggregate, Columns, Encoding};
 use serde_json::Value;
 
+/// In the 384 blocks of `long/bucket_raw`.
+const RAW_CHUNKS: usize = 24_450;
 const AGGREGATES: [(&str, Aggregate); 6] = [
     ("raw", Aggregate::Raw),
     ("count", Aggregate::Count),
@@ -199,9 +201,22 @@ fn downsampled_blocks_decode_to_what_thanos_reads_and_encode_to_the_same_bytes()
     else {
         return;
     };
-    assert!(check(&bucket, &rows) > 1_000);
+    assert_eq!(check(&bucket, &rows), 27_674);
     let rows = golden::lines("long/resolution_1h_samples.jsonl.zst").expect("recorded");
-    assert!(check(&bucket, &rows) > 100);
+    assert_eq!(check(&bucket, &rows), 212);
+}
+
+#[test]
+fn every_chunk_of_the_raw_blocks_encodes_to_the_same_bytes() {
+    let Some(bucket) = golden::bucket("long/bucket_raw") else { return };
+    let mut checked = 0;
+    for dir in std::fs::read_dir(bucket).expect("a folder").flatten().map(|e| e.path()) {
+        for (encoding, payload) in payloads(&dir) {
+            assert_eq!(encode_again(encoding, &payload), payload, "{dir:?}");
+            checked += 1;
+        }
+    }
+    assert_eq!(checked, RAW_CHUNKS);
 }
 
 #[test]

@@ -10,6 +10,8 @@ use crate::named;
 
 /// The dearest part: a label name of one value in the offset table, and its copies here.
 pub const MEMORY_FACTOR: usize = 256;
+/// The regular expressions that are looked for take as much as an index of so many bytes.
+const MATCHERS: usize = 4096;
 const TOC: usize = 52;
 
 /// All that an index says, in words.
@@ -21,7 +23,7 @@ pub type Content = Vec<String>;
 /// When something does not hold.
 pub fn check(file: &[u8]) {
     let bytes = Bytes::copy_from_slice(file);
-    bounded(file.len(), MEMORY_FACTOR, || read(bytes));
+    bounded(file.len() + MATCHERS, MEMORY_FACTOR, || read(bytes));
 }
 
 /// As [`check`], with all checksums put right first, so that damage gets past the door.

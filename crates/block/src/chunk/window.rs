@@ -59,13 +59,22 @@ impl Window {
         Ok(r.bits(self.width())? << self.trailing)
     }
 
+    /// The difference whose bits lie behind the first `skip` of `word`, of which `there` are there; `None` if
+    /// they are not.
+    #[inline]
+    pub(crate) fn shown(self, word: u64, there: u32, skip: u32) -> Option<u64> {
+        (skip + self.width <= there).then(|| word << skip >> (64 - self.width) << self.trailing)
+    }
+
     /// Reads a value behind `bits`, those of the value before, and gives its bits.
     #[inline]
     pub(crate) fn read(&mut self, r: &mut BitReader<'_>, bits: u64) -> Result<u64, Corrupt> {
         let (word, there) = r.ahead();
-        if word >> 62 == 0b10 && 2 + self.width() <= there {
+        if word >> 62 == 0b10
+            && let Some(delta) = self.shown(word, there, 2)
+        {
             r.skip(2 + self.width() as usize);
-            return Ok(bits ^ word << 2 >> (64 - self.width()) << self.trailing);
+            return Ok(bits ^ delta);
         }
         if !r.bit()? {
             return Ok(bits);

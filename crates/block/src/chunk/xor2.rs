@@ -91,6 +91,25 @@ pub(super) fn read(r: &mut BitReader<'_>, state: &mut State, k: usize) -> Result
 
 #[inline]
 fn read_joint(r: &mut BitReader<'_>, next: &mut State) -> Result<(), Corrupt> {
+    // What is common, as far as one load shows it.
+    let (word, there) = r.ahead();
+    if word >> 63 == 0 && there > 0 {
+        r.skip(1);
+        next.bits = next.base;
+        return Ok(());
+    }
+    if word >> 61 == 0b110 && there >= 16 {
+        r.skip(16);
+        next.delta = next.delta.wrapping_add(twos_complement(word >> 48, 13));
+        return read_value(r, next);
+    }
+    if word >> 61 == 0b100
+        && let Some(delta) = next.window.shown(word, there, 3)
+    {
+        r.skip(3 + next.window.width() as usize);
+        next.bits = next.base ^ delta;
+        return Ok(());
+    }
     let dod = match r.ones(5)? {
         0 => {
             next.bits = next.base;
@@ -115,6 +134,19 @@ fn read_joint(r: &mut BitReader<'_>, next: &mut State) -> Result<(), Corrupt> {
 
 #[inline]
 fn read_value(r: &mut BitReader<'_>, next: &mut State) -> Result<(), Corrupt> {
+    let (word, there) = r.ahead();
+    if word >> 63 == 0 && there > 0 {
+        r.skip(1);
+        next.bits = next.base;
+        return Ok(());
+    }
+    if word >> 62 == 0b10
+        && let Some(delta) = next.window.shown(word, there, 2)
+    {
+        r.skip(2 + next.window.width() as usize);
+        next.bits = next.base ^ delta;
+        return Ok(());
+    }
     next.bits = match r.ones(3)? {
         0 => next.base,
         1 => next.base ^ next.window.read_reuse(r)?,
