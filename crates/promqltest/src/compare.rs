@@ -1,14 +1,21 @@
 //! Whether a result is what an `eval` expects.
 
+mod diff;
+
 use model::histogram::indexed;
 use model::{FloatHistogram, Labels, Sample, Series, Span, Value};
 
 use crate::number::almost_equal;
 use crate::script::{Eval, ExpectKind, Expected, Steps};
 use crate::series::SequenceValue;
+use crate::series::show::literal;
 
-/// Compares a result with what is expected of it.
+/// Compares a result with what is expected of it; says what differs, and then line by line how.
 pub(crate) fn result(eval: &Eval, value: &Value) -> Result<(), String> {
+    same(eval, value).map_err(|message| message + &diff::diff(eval, value))
+}
+
+fn same(eval: &Eval, value: &Value) -> Result<(), String> {
     match value {
         Value::Scalar { v, .. } => scalar(&eval.expected, *v),
         Value::String { v, .. } => match &eval.expected {
@@ -44,11 +51,14 @@ fn vector(eval: &Eval, samples: &[Sample]) -> Result<(), String> {
         match values.first() {
             Some(SequenceValue::Histogram { histogram: expected, hint_written }) => match &sample.h {
                 Some(h) if same_histogram(expected, h, *hint_written) => {}
-                Some(h) => return Err(format!("expected {expected:?} for {labels} but got {h:?}")),
+                Some(h) => {
+                    let (expected, h) = (literal(expected, *hint_written), literal(h, *hint_written));
+                    return Err(format!("expected {expected} for {labels} but got {h}"));
+                }
                 None => return Err(format!("expected histogram for {labels} but got float value {}", sample.v)),
             },
             Some(SequenceValue::Float(expected)) if let Some(h) = &sample.h => {
-                return Err(format!("expected {expected} for {labels} but got {h:?}"));
+                return Err(format!("expected {expected} for {labels} but got {}", literal(h, false)));
             }
             Some(SequenceValue::Float(expected)) if almost_equal(*expected, sample.v) => {}
             Some(SequenceValue::Float(expected)) => {
@@ -103,8 +113,9 @@ fn matrix(eval: &Eval, series: &[Series]) -> Result<(), String> {
         }
         for (i, ((t, expected, hint_written), (found_t, h))) in histograms.iter().zip(&found.h).enumerate() {
             if t != found_t || !same_histogram(expected, h, *hint_written) {
+                let (expected, h) = (literal(expected, *hint_written), literal(h, *hint_written));
                 return Err(format!(
-                    "expected histogram at index {i} for {labels} to be {expected:?} at {t}, but got {h:?} at {found_t}"
+                    "expected histogram at index {i} for {labels} to be {expected} at {t}, but got {h} at {found_t}"
                 ));
             }
         }
@@ -185,15 +196,5 @@ fn points(series: &Series) -> String {
 }
 
 fn show(values: &[SequenceValue]) -> String {
-    let texts: Vec<String> = values
-        .iter()
-        .map(|value| match value {
-            SequenceValue::Omitted => "_".to_owned(),
-            SequenceValue::Float(v) => v.to_string(),
-            SequenceValue::Histogram { histogram, .. } => {
-                format!("{{{{schema:{} count:{} sum:{}}}}}", histogram.schema, histogram.count, histogram.sum)
-            }
-        })
-        .collect();
-    texts.join(" ")
+    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }

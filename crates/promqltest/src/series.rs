@@ -1,5 +1,7 @@
 //! Series notation: `metric{labels} 1 2+3x4 _ stale {{schema:1 count:3}}x2`.
 
+pub(crate) mod show;
+
 use model::{FloatHistogram, Labels, STALE_NAN_BITS};
 
 use crate::histogram;

@@ -47,7 +47,8 @@ mod tests {
         let mut out = Vec::new();
         let error = run(&Args { files: vec![file.clone()] }, &mut out).expect_err("one fails");
         let out = String::from_utf8(out).expect("text");
-        let expected = format!("{}:4: 1 + 1: expected scalar 3 but got 2\n1 passed, 1 failed\n", file.display());
+        let expected =
+            format!("{}:4: 1 + 1: expected scalar 3 but got 2\n    - 3\n    + 2\n1 passed, 1 failed\n", file.display());
         assert_eq!((out, error.to_string()), (expected, "1 of 2 evaluations failed".to_owned()));
     }
 }

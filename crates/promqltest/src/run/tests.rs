@@ -79,6 +79,14 @@ fn one_changed_expectation_fails() {
     check("eval instant at 2m quantile(2, m)\n  expect no_warn\n  {} Inf", "unexpected warn annotations");
     check("eval instant at 2m quantile(2, m)\n  expect warn msg: x\n  {} Inf", "expected warn annotation like");
     check("eval instant at 2m m[1m]\n  expect range vector from 2m to 2m step 1m\n  m{a=\"1\"} 3", "got 2");
+    check("eval_fail instant at 2m sum(m)\n  {} 9", "expected an error");
+    check("eval_fail instant at 2m m + on() m\n  expected_fail_message foo", "an error like message \"foo\"");
+    check("eval_fail instant at 2m m + on() m\n  expected_fail_regexp ba+r", "an error like pattern \"ba+r\"");
+    check("eval_warn instant at 2m sum(m)\n  {} 9", "expected warn annotations");
+    check("eval_info instant at 2m sum(m)\n  {} 9", "expected info annotations");
+    check("eval_ordered instant at 2m sort(m)\n  m{a=\"2\"} 7\n  m{a=\"1\"} 2", "at position");
+    check("eval instant at 2m sum(m)\n  {} 10", "\n    - {} 10\n    + {} 9");
+    check("eval range from 0 to 1m step 1m sum(m)\n  {} 5 _", "\n    - {} 5@0\n    + {} 5@0 6@60000");
     check("eval instant at 2m sum(\n  {} 1", "parse error");
     check("evil instant", "invalid command");
     let report = run("evil instant");

@@ -81,11 +81,15 @@ pub(super) fn parse(at: usize, line: &str, lines: &mut Lines<'_>) -> Result<Eval
     let expr = eval.expr.clone();
     let fail = |message: String| ScriptError::new(at, format!("error in eval {expr} (line {}): {message}", at + 1));
     let (mut series, mut range) = (Vec::new(), None);
+    // `eval_fail` may have another line that says how.
+    let is_eval_fail = eval.has(ExpectKind::Fail);
     while let Some((at, line)) = lines.next_of_command() {
-        if let Some(message) = line.strip_prefix("expected_fail_message") {
+        if is_eval_fail && let Some(message) = line.strip_prefix("expected_fail_message") {
             eval.expects.push(Expect { kind: ExpectKind::Fail, pattern: Pattern::Message(message.trim().to_owned()) });
-        } else if let Some(regex) = line.strip_prefix("expected_fail_regexp") {
+            break;
+        } else if is_eval_fail && let Some(regex) = line.strip_prefix("expected_fail_regexp") {
             eval.expects.push(Expect { kind: ExpectKind::Fail, pattern: Pattern::Regex(regex.trim().to_owned()) });
+            break;
         } else if let Some(definition) = line.strip_prefix("expect range vector") {
             range = Some(range_vector(definition).map_err(fail)?);
         } else if let Some(text) = line.strip_prefix("expect string") {
@@ -97,7 +101,9 @@ pub(super) fn parse(at: usize, line: &str, lines: &mut Lines<'_>) -> Result<Eval
             eval.expects.push(expect);
             contradictions(&eval.expects).map_err(fail)?;
         } else if let Some(value) = parse_number(line) {
+            // Nothing follows a scalar.
             eval.expected = Expected::Scalar(value);
+            break;
         } else {
             let (labels, values) = parse_series(line).map_err(|e| ScriptError::new(at, e))?;
             if values.len() > 1 && range.is_none() && matches!(eval.steps, Steps::Instant(_)) {

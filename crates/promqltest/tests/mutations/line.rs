@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use model::histogram::indexed;
-use model::{CounterResetHint, FloatHistogram, Span, is_stale};
+use model::{CounterResetHint, FloatHistogram};
 use promqltest::{SequenceValue, parse_series};
 
 /// A number on a line of its own.
@@ -180,61 +179,8 @@ impl fmt::Display for Series {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.metric)?;
         for value in &self.values {
-            match value {
-                SequenceValue::Omitted => f.write_str(" _")?,
-                SequenceValue::Float(v) if is_stale(*v) => f.write_str(" stale")?,
-                SequenceValue::Float(v) => write!(f, " {}", number(*v))?,
-                SequenceValue::Histogram { histogram, hint_written } => {
-                    write!(f, " {}", literal(histogram, *hint_written))?;
-                }
-            }
+            write!(f, " {value}")?;
         }
         Ok(())
     }
-}
-
-fn number(v: f64) -> String {
-    if v.is_nan() {
-        "NaN".to_owned()
-    } else if v.is_infinite() {
-        if v > 0.0 { "Inf" } else { "-Inf" }.to_owned()
-    } else {
-        format!("{v:e}")
-    }
-}
-
-fn literal(h: &FloatHistogram, hint_written: bool) -> String {
-    let mut fields = vec![
-        format!("schema:{}", h.schema),
-        format!("count:{}", number(h.count)),
-        format!("sum:{}", number(h.sum)),
-        format!("z_bucket:{}", number(h.zero_count)),
-        format!("z_bucket_w:{}", number(h.zero_threshold)),
-    ];
-    if hint_written {
-        let hint = match h.counter_reset_hint {
-            CounterResetHint::Unknown => "unknown",
-            CounterResetHint::CounterReset => "reset",
-            CounterResetHint::NotCounterReset => "not_reset",
-            CounterResetHint::Gauge => "gauge",
-        };
-        fields.push(format!("counter_reset_hint:{hint}"));
-    }
-    let list = |values: &[f64]| values.iter().map(|v| number(*v)).collect::<Vec<_>>().join(" ");
-    if !h.custom_values.is_empty() {
-        fields.push(format!("custom_values:[{}]", list(&h.custom_values)));
-    }
-    let mut side = |prefix: &str, spans: &[Span], counts: &[f64]| {
-        let buckets: Vec<(i32, f64)> = indexed(spans, counts).collect();
-        let (Some(first), Some(last)) = (buckets.first(), buckets.last()) else { return };
-        let mut dense = vec![0.0; (last.0 - first.0 + 1) as usize];
-        for (index, count) in &buckets {
-            dense[(index - first.0) as usize] = *count;
-        }
-        fields.push(format!("{prefix}offset:{}", first.0));
-        fields.push(format!("{prefix}buckets:[{}]", list(&dense)));
-    };
-    side("", &h.positive_spans, &h.positive_buckets);
-    side("n_", &h.negative_spans, &h.negative_buckets);
-    format!("{{{{{}}}}}", fields.join(" "))
 }
