@@ -165,14 +165,13 @@ fn decode_into(encoding: Encoding, payload: &[u8], out: &mut Columns) -> Result<
     }
     let count = sample_count(encoding, payload)? as usize;
     match encoding {
-        Encoding::Xor | Encoding::Xor2 => {
+        Encoding::Xor => xor::decode_one(payload, count, out),
+        Encoding::Xor2 => {
             let (start, end) = (out.t.len(), out.t.len() + count);
             out.t.resize(end, 0);
             out.v.resize(end, 0.0);
             let (t, v) = (&mut out.t[start..], &mut out.v[start..]);
-            if encoding == Encoding::Xor {
-                xor::decode(payload, t, v)
-            } else if xor2::has_starts(payload) {
+            if xor2::has_starts(payload) {
                 out.st.resize(end, 0);
                 xor2::decode_with_starts(payload, t, v, &mut out.st[start..])
             } else {

@@ -1,7 +1,7 @@
 //! The portable bulk kernel.
 
 use super::super::window::Window;
-use super::State;
+use super::{Slot, State, put};
 
 /// So many bytes at the end of a payload are decoded from a copy with zeros behind it: the longest
 /// sample (19 bytes, rounded up) and the sixteen bytes of [`Near`].
@@ -15,7 +15,7 @@ const PADDED: usize = 64;
 
 /// Decodes samples behind `state` (never the first two of a chunk) until `t` is full or it takes the
 /// checked reader to go on. Gives how many, and the state behind the last of them.
-pub(super) fn decode(bytes: &[u8], state: State, t: &mut [i64], v: &mut [f64]) -> (usize, State) {
+pub(super) fn decode(bytes: &[u8], state: State, t: &mut [Slot<i64>], v: &mut [Slot<f64>]) -> (usize, State) {
     let (mut done, mut state) = run(bytes, &state, t, v);
     let base = state.pos / 8;
     let rest = bytes.get(base..).unwrap_or_default();
@@ -35,7 +35,7 @@ pub(super) fn decode(bytes: &[u8], state: State, t: &mut [i64], v: &mut [f64]) -
 }
 
 /// The kernel, compiled for what the CPU has: shifts by a register take one instruction of BMI2.
-fn run(bytes: &[u8], state: &State, t: &mut [i64], v: &mut [f64]) -> (usize, State) {
+fn run(bytes: &[u8], state: &State, t: &mut [Slot<i64>], v: &mut [Slot<f64>]) -> (usize, State) {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("bmi2")
@@ -51,12 +51,12 @@ fn run(bytes: &[u8], state: &State, t: &mut [i64], v: &mut [f64]) -> (usize, Sta
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
-fn run_v3(bytes: &[u8], state: &State, t: &mut [i64], v: &mut [f64]) -> (usize, State) {
+fn run_v3(bytes: &[u8], state: &State, t: &mut [Slot<i64>], v: &mut [Slot<f64>]) -> (usize, State) {
     run_on(bytes, state, t, v)
 }
 
 #[inline(always)]
-fn run_on(bytes: &[u8], state: &State, t: &mut [i64], v: &mut [f64]) -> (usize, State) {
+fn run_on(bytes: &[u8], state: &State, t: &mut [Slot<i64>], v: &mut [Slot<f64>]) -> (usize, State) {
     let n = t.len().min(v.len());
     let (t, v) = (&mut t[..n], &mut v[..n]);
     let State { mut pos, t: mut time, mut delta, mut bits, mut window } = *state;
@@ -80,7 +80,7 @@ fn run_on(bytes: &[u8], state: &State, t: &mut [i64], v: &mut [f64]) -> (usize, 
                 bits ^= value << skip >> (64 - width) << next.trailing();
                 window = next;
                 pos += (16 + skip + width) as usize;
-                (t[k], v[k]) = (time, f64::from_bits(bits));
+                put(&mut t[k], &mut v[k], time, bits);
                 k += 1;
                 continue;
             }
@@ -88,14 +88,14 @@ fn run_on(bytes: &[u8], state: &State, t: &mut [i64], v: &mut [f64]) -> (usize, 
             // Same delta, same value: a run of such samples at once, as long as this word shows it.
             let zeros = first.leading_zeros().min(64 - (pos % 8) as u32);
             let run = (zeros as usize / 2).min(n - k);
-            time = repeat(time, delta, f64::from_bits(bits), &mut t[k..k + run], &mut v[k..k + run]);
+            time = repeat(time, delta, bits, &mut t[k..k + run], &mut v[k..k + run]);
             pos += 2 * run;
             k += run;
             continue;
         }
         let Some(next) = step(bytes, near, first, State { pos, t: time, delta, bits, window }) else { break };
         State { pos, t: time, delta, bits, window } = next;
-        (t[k], v[k]) = (time, f64::from_bits(bits));
+        put(&mut t[k], &mut v[k], time, bits);
         k += 1;
     }
     (k, State { pos, t: time, delta, bits, window })
@@ -104,11 +104,11 @@ fn run_on(bytes: &[u8], state: &State, t: &mut [i64], v: &mut [f64]) -> (usize, 
 /// Samples of one value, `delta` apart behind `time`; gives the last time. Not inlined, so that its loop
 /// takes no registers from the other.
 #[inline(never)]
-fn repeat(time: i64, delta: i64, value: f64, t: &mut [i64], v: &mut [f64]) -> i64 {
+fn repeat(time: i64, delta: i64, bits: u64, t: &mut [Slot<i64>], v: &mut [Slot<f64>]) -> i64 {
     let mut time = time;
     for (t, v) in t.iter_mut().zip(v) {
         time = time.wrapping_add(delta);
-        (*t, *v) = (time, value);
+        put(t, v, time, bits);
     }
     time
 }

@@ -8,7 +8,7 @@
 use std::arch::x86_64::*;
 
 use super::super::window::Window;
-use super::{Part, State, begin, fast, go_on};
+use super::{Part, Slot, State, begin, fast, go_on, put};
 
 /// Lanes of a vector.
 const WIDE: usize = 8;
@@ -32,7 +32,7 @@ pub(super) fn available() -> bool {
 }
 
 /// Decodes the chunks to their places in the columns; `false` if one is damaged.
-pub(super) fn decode(parts: &[Part<'_>], t: &mut [i64], v: &mut [f64]) -> bool {
+pub(super) fn decode(parts: &[Part<'_>], t: &mut [Slot<i64>], v: &mut [Slot<f64>]) -> bool {
     let mut order: Vec<_> = parts.iter().collect();
     // Lanes go as far as the shortest of them.
     order.sort_by_key(|part| part.count);
@@ -60,13 +60,13 @@ fn fits(part: &Part<'_>) -> bool {
     part.count >= 2 + TILE && part.payload.len() <= PAYLOAD_MAX && bits / part.count >= BITS_MIN
 }
 
-fn alone(part: &Part<'_>, t: &mut [i64], v: &mut [f64]) -> bool {
+fn alone(part: &Part<'_>, t: &mut [Slot<i64>], v: &mut [Slot<f64>]) -> bool {
     let range = part.at..part.at + part.count;
     super::decode(part.payload, &mut t[range.clone()], &mut v[range]).is_ok()
 }
 
 /// Decodes up to [`LANES`] chunks, of at least ten samples each.
-fn batch(parts: &[&Part<'_>], buffer: &mut Vec<u8>, t: &mut [i64], v: &mut [f64]) -> bool {
+fn batch(parts: &[&Part<'_>], buffer: &mut Vec<u8>, t: &mut [Slot<i64>], v: &mut [Slot<f64>]) -> bool {
     let mut lanes = Lanes::default();
     let mut steps = usize::MAX;
     buffer.clear();
@@ -155,7 +155,7 @@ struct Group {
 
 /// Decodes `steps` samples per lane; `false` if a lane is damaged.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq")]
-fn run(lanes: &mut Lanes, steps: usize, buffer: &[u8], t: &mut [i64], v: &mut [f64]) -> bool {
+fn run(lanes: &mut Lanes, steps: usize, buffer: &[u8], t: &mut [Slot<i64>], v: &mut [Slot<f64>]) -> bool {
     let mut groups = [load_group(lanes, 0), load_group(lanes, 1)];
     let mut tile = Tile([[[0; WIDE]; TILE]; 2 * GROUPS]);
     let mut left = steps;
@@ -200,7 +200,7 @@ type Rows = [[u64; WIDE]; TILE];
 /// Puts a full tile into the columns; `false` if there is no room.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq")]
-fn put_tile(times: &Rows, values: &Rows, out: &mut [usize], t: &mut [i64], v: &mut [f64]) -> bool {
+fn put_tile(times: &Rows, values: &Rows, out: &mut [usize], t: &mut [Slot<i64>], v: &mut [Slot<f64>]) -> bool {
     let (times, values) = (transpose(times), transpose(values));
     for (lane, at) in out.iter_mut().enumerate() {
         let (Some(t), Some(v)) = (t.get_mut(*at..*at + TILE), v.get_mut(*at..*at + TILE)) else { return false };
@@ -216,12 +216,19 @@ fn put_tile(times: &Rows, values: &Rows, out: &mut [usize], t: &mut [i64], v: &m
 }
 
 /// As [`put_tile`] for the first rows, one by one.
-fn put_rows(times: &Rows, values: &Rows, rows: usize, out: &mut [usize], t: &mut [i64], v: &mut [f64]) -> bool {
+fn put_rows(
+    times: &Rows,
+    values: &Rows,
+    rows: usize,
+    out: &mut [usize],
+    t: &mut [Slot<i64>],
+    v: &mut [Slot<f64>],
+) -> bool {
     for (lane, at) in out.iter_mut().enumerate() {
         let (Some(t), Some(v)) = (t.get_mut(*at..*at + rows), v.get_mut(*at..*at + rows)) else { return false };
         *at += rows;
         for (k, (t, v)) in t.iter_mut().zip(v).enumerate() {
-            (*t, *v) = (times[k][lane] as i64, f64::from_bits(values[k][lane]));
+            put(t, v, times[k][lane] as i64, values[k][lane]);
         }
     }
     true
