@@ -9,6 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use block::segment::segment_name;
+use block::verify::{Files, verify};
 use block::{BlockMeta, ChunkReader, Columns, Encoding, IndexReader, SeriesEntry, Tombstones, chunk};
 use bytes::Bytes;
 use fuzz::memory::{bounded, peak};
@@ -19,6 +20,8 @@ use fuzz::{index, meta, named, segment, tombstones};
 /// decoded in spite of it.
 const CHUNKS_READ: usize = 8;
 const CHUNKS_DECODED: usize = 64;
+/// So many files with chunks in places of others are verified.
+const CHUNKS_MOVED: usize = 3;
 
 fn mutations() -> usize {
     std::env::var("ESKER_MUTATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(100)
@@ -63,17 +66,16 @@ fn damage(archive: &str) {
     let (mut indices, mut segments, mut metas, mut deletions) = Default::default();
     for (i, dir) in blocks(&bucket).iter().enumerate() {
         let random = |file: u64| Random(0x9E37_79B9_7F4A_7C15 ^ (i as u64) << 8 ^ (file + 1));
-        let read = |file: &str| std::fs::read(dir.join(file)).expect("read a file of a block");
-        let index = read("index");
-        damage_index(&index, random(0), &mut indices);
-        damage_segment(&index, &read(&segment_name(0)), random(1), &mut segments);
-        assert!(!dir.join(segment_name(1)).exists(), "one segment file is all that golden blocks have");
-        damage_by(&read("meta.json"), random(2), &mut metas, |file| {
+        let files = Files::open(dir).expect("the files of a block");
+        let index = &files.index;
+        damage_index(&files, random(0), &mut indices);
+        damage_segment(&files, random(1), &mut segments);
+        damage_by(&files.meta, random(2), &mut metas, |file| {
             meta::check(file);
             BlockMeta::parse(file).is_err()
         });
         // Golden blocks have none: one that deletes from every series of this one.
-        damage_by(&some_tombstones(&index), random(3), &mut deletions, |file| {
+        damage_by(&some_tombstones(index), random(3), &mut deletions, |file| {
             tombstones::check_sealed(file);
             assert!(Tombstones::parse(file).is_err(), "damage is not noticed");
             true
@@ -85,11 +87,12 @@ fn damage(archive: &str) {
     deletions.report(archive, "tombstones");
 }
 
-fn damage_index(file: &[u8], mut random: Random, tally: &mut Tally) {
-    let sound = index::read(Bytes::copy_from_slice(file)).expect("a golden index is sound");
+fn damage_index(files: &Files, mut random: Random, tally: &mut Tally) {
+    let file = &files.index;
+    let sound = index::read(file.clone()).expect("a golden index is sound");
     let mut mutant = Vec::new();
     for _ in 0..mutations() {
-        mutate(file, &mut random, &mut mutant);
+        let damage = mutate(file, &mut random, &mut mutant);
         // Half of them with checksums that are right again.
         let sealed = random.below(2) == 0;
         if sealed {
@@ -99,15 +102,20 @@ fn damage_index(file: &[u8], mut random: Random, tally: &mut Tally) {
         let (content, memory) = peak(|| index::read(bytes));
         assert!(memory <= index::MEMORY_FACTOR * mutant.len().max(1024), "{memory} bytes for {}", mutant.len());
         tally.add(content.is_none(), memory, mutant.len());
-        if !sealed && let Some(content) = content {
-            assert_eq!(content, sound, "damage is not noticed");
+        if !sealed && content.is_some_and(|content| content != sound) {
+            // A splice can move an intact list to where another began: only what belongs together tells.
+            assert_eq!(damage, Damage::Spliced, "damage is not noticed");
+            let found = verify(&Files { index: Bytes::copy_from_slice(&mutant), ..files.clone() });
+            assert!(!found.is_sound(), "damage is not noticed");
         }
     }
 }
 
-fn damage_segment(index: &[u8], file: &[u8], mut random: Random, tally: &mut Tally) {
+fn damage_segment(files: &Files, mut random: Random, tally: &mut Tally) {
     let name = segment_name(0);
-    let frames = frames(index, file.len());
+    let [file] = &files.segments[..] else { panic!("one segment file is all that golden blocks have") };
+    let frames = frames(&files.index, file.len());
+    let mut verified = 0;
     let intact: HashSet<&[u8]> = frames.iter().map(|&(start, end)| &file[start..end]).collect();
     let mut mutant = Vec::new();
     for _ in 0..mutations() {
@@ -120,6 +128,7 @@ fn damage_segment(index: &[u8], file: &[u8], mut random: Random, tally: &mut Tal
         };
         let mut most = memory;
         let mut hit = 0;
+        let mut moved = false;
         for (start, end) in &frames {
             let reference = *start as u64;
             if mutant.get(*start..*end) == Some(&file[*start..*end]) {
@@ -131,8 +140,8 @@ fn damage_segment(index: &[u8], file: &[u8], mut random: Random, tally: &mut Tal
             let far = mutant.len().max(*start);
             hit += 1;
             if let Some(chunk) = named(reader.chunk(reference), &name, far) {
-                // A splice can move an intact chunk to where another began: only its times tell (`verify`).
-                let moved = damage == Damage::Spliced && intact.contains(&mutant[*start..chunk.end]);
+                // A splice can move an intact chunk to where another began, too.
+                moved = damage == Damage::Spliced && intact.contains(&mutant[*start..chunk.end]);
                 assert!(moved, "damage of the chunk at {start} is not noticed");
                 continue;
             }
@@ -142,6 +151,11 @@ fn damage_segment(index: &[u8], file: &[u8], mut random: Random, tally: &mut Tal
             {
                 most = most.max(decode(chunk.encoding, chunk.payload));
             }
+        }
+        if moved && verified < CHUNKS_MOVED {
+            verified += 1;
+            let segments = vec![Bytes::copy_from_slice(&mutant)];
+            assert!(!verify(&Files { segments, ..files.clone() }).is_sound(), "damage is not noticed");
         }
         // What is behind the last chunk is no chunk's.
         assert!(hit > 0 || damage == Damage::Extended || mutant[..8] != file[..8], "{damage:?} hit nothing");
