@@ -33,6 +33,18 @@ impl Profile {
     /// A tenth of the instances, for quick runs.
     pub const SMALL: Self = Self { instances: 40, ..Self::FULL };
 
+    /// The profile of that name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn named(name: &str) -> anyhow::Result<Self> {
+        match name {
+            "full" => Ok(Self::FULL),
+            "small" => Ok(Self::SMALL),
+            other => anyhow::bail!("unknown profile {other:?}: use full or small"),
+        }
+    }
+
     #[must_use]
     pub const fn end_ms(&self) -> i64 {
         self.start_ms + self.hours * HOUR_MS

@@ -37,15 +37,26 @@ pub const QUERIES: [Query; 7] = [
 ];
 
 impl Query {
-    fn request(&self, profile: &Profile) -> (&'static str, Vec<(String, String)>) {
+    /// First and last step and the distance of steps, in milliseconds; one step for an instant query.
+    #[must_use]
+    pub fn grid(&self, profile: &Profile) -> (i64, i64, i64) {
         // Half an hour before the end, so that no server sees the edge of the data.
-        let end = profile.end_ms() / 1000 - 1800;
+        let end = profile.end_ms() - 1_800_000;
+        if self.hours == 0 {
+            return (end, end, 1);
+        }
+        let start = (end - self.hours * 3_600_000).max(profile.start_ms + 1_800_000);
+        (start, end, self.step_s * 1000)
+    }
+
+    fn request(&self, profile: &Profile) -> (&'static str, Vec<(String, String)>) {
+        let (start, end, _) = self.grid(profile);
+        let (start, end) = (start / 1000, end / 1000);
         let mut params = vec![("query".to_owned(), self.expr.to_owned())];
         if self.hours == 0 {
             params.push(("time".into(), end.to_string()));
             return ("/api/v1/query", params);
         }
-        let start = (end - self.hours * 3600).max(profile.start_ms / 1000 + 1800);
         params.push(("start".into(), start.to_string()));
         params.push(("end".into(), end.to_string()));
         params.push(("step".into(), self.step_s.to_string()));

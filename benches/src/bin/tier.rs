@@ -41,11 +41,7 @@ struct Args {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let args = Args::parse();
-    let profile = match args.profile.as_str() {
-        "full" => Profile::FULL,
-        "small" => Profile::SMALL,
-        other => bail!("unknown profile {other:?}: use full or small"),
-    };
+    let profile = Profile::named(&args.profile)?;
     rustls::crypto::ring::default_provider().install_default().ok();
     let client = Client::builder().no_proxy().build()?;
     let data = Data::prepare(&args.data.join(&args.profile), &profile)?;

@@ -9,6 +9,32 @@ pub(crate) fn kahan_add(increment: f64, sum: f64, compensation: f64) -> (f64, f6
     (total, if total.is_infinite() { 0.0 } else { compensation + lost })
 }
 
+/// A positive number to divide by again and again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Divisor {
+    by: f64,
+    inverse: f64,
+}
+
+impl Divisor {
+    pub(crate) fn new(by: f64) -> Self {
+        Self { by, inverse: 1.0 / by }
+    }
+
+    /// `x / by`, bit for bit, for an `x` that is neither huge nor tiny. Where the CPU has fused
+    /// multiply-add (`FUSED`) it takes three of these, which is several times faster than a division:
+    /// Markstein's correction of `x · (1 / by)` by its exact remainder rounds correctly.
+    #[inline(always)]
+    pub(crate) fn divide<const FUSED: bool>(&self, x: f64) -> f64 {
+        if !FUSED {
+            return x / self.by;
+        }
+        let near = x * self.inverse;
+        let rest = (-near).mul_add(self.by, x);
+        rest.mul_add(self.inverse, near)
+    }
+}
+
 /// Go's `math.Max`: +∞ wins over NaN, NaN over the rest, +0 over −0.
 #[inline]
 pub(crate) fn go_max(a: f64, b: f64) -> f64 {

@@ -9,6 +9,7 @@ pub(crate) mod native;
 mod order;
 mod rate;
 mod regress;
+mod sides;
 mod simple;
 mod starts;
 #[cfg(test)]
@@ -18,10 +19,11 @@ mod windows;
 pub(crate) use extended::samples as extended_samples;
 pub(crate) use windows::{Scratch, drop_stale, drop_stale_histograms};
 
-use windows::Windows;
+use std::ops::Range;
 
 use block::Columns;
 use model::TimeRange;
+use windows::Windows;
 
 use crate::Grid;
 use crate::vector::ABSENT;
@@ -110,6 +112,21 @@ impl Shape {
         self.at_ms.unwrap_or_else(|| self.grid.at(step)).saturating_sub(self.offset_ms)
     }
 
+    /// The steps outside of which no sample of `t` lies in the window.
+    fn alive(&self, t: &[i64]) -> Range<usize> {
+        let (Some(&first), Some(&last)) = (t.first(), t.last()) else { return 0..0 };
+        let steps = self.grid.len();
+        let until = |time: i64| {
+            let distance = i128::from(time) - i128::from(self.end(0));
+            // How many steps end before `time`.
+            let before =
+                (distance + i128::from(self.grid.step_ms.max(1)) - 1).div_euclid(self.grid.step_ms.max(1).into());
+            usize::try_from(before.max(0)).map_or(steps, |n| n.min(steps))
+        };
+        let from = until(first);
+        from..until(last.saturating_add(self.window_ms)).max(from)
+    }
+
     /// The samples that can matter, closed.
     pub(crate) fn samples(&self) -> TimeRange {
         let last = self.grid.len().saturating_sub(1);
@@ -152,6 +169,37 @@ pub(crate) fn roll(
     out: &mut [f64],
 ) {
     debug_assert_eq!(out.len(), shape.grid.len());
+    if shape.edges != Edges::Open || rollup == Rollup::Smoothed || shape.at_ms.is_some() {
+        return roll_alive(rollup, shape, params, t, v, scratch, out);
+    }
+    let alive = shape.alive(t);
+    out[..alive.start].fill(ABSENT);
+    out[alive.end..].fill(ABSENT);
+    if !alive.is_empty() {
+        let cut = |row: &'_ [f64]| alive.start.min(row.len())..alive.end.min(row.len());
+        let params = Params { first: &params.first[cut(params.first)], second: &params.second[cut(params.second)] };
+        let grid = Grid { start_ms: shape.grid.at(alive.start), end_ms: shape.grid.at(alive.end - 1), ..shape.grid };
+        roll_alive(rollup, &Shape { grid, ..*shape }, params, t, v, scratch, &mut out[alive]);
+    }
+}
+
+/// As [`roll`], where nearly all windows have samples.
+fn roll_alive(
+    rollup: Rollup,
+    shape: &Shape,
+    params: Params<'_>,
+    t: &[i64],
+    v: &[f64],
+    scratch: &mut Scratch,
+    out: &mut [f64],
+) {
+    if !t.is_empty()
+        && shape.edges == Edges::Open
+        && let Some(kind) = rate::Kind::of(rollup)
+    {
+        scratch.sides.find(shape, t, v);
+        return rate::extrapolated(shape, kind, v, &scratch.sides, &mut scratch.marks, out);
+    }
     out.fill(ABSENT);
     if t.is_empty() {
         return;
@@ -170,9 +218,7 @@ pub(crate) fn roll(
     let w = Windows { shape, t, v, lo: &scratch.lo, hi: &scratch.hi };
     match rollup {
         Rollup::Instant | Rollup::Smoothed | Rollup::Timestamp | Rollup::StartTimestamp => {}
-        Rollup::Rate => rate::extrapolated(&w, rate::Kind::Rate, &mut scratch.rate, out),
-        Rollup::Increase => rate::extrapolated(&w, rate::Kind::Increase, &mut scratch.rate, out),
-        Rollup::Delta => rate::extrapolated(&w, rate::Kind::Delta, &mut scratch.rate, out),
+        Rollup::Rate | Rollup::Increase | Rollup::Delta => {}
         Rollup::Irate => rate::last_two(&w, true, out),
         Rollup::Idelta => rate::last_two(&w, false, out),
         Rollup::Deriv => regress::deriv(&w, out),

@@ -147,7 +147,7 @@ impl<'a> Groups<'a> {
 }
 
 impl Sink for Groups<'_> {
-    fn absorb(&mut self, mut morsel: Morsel) -> Result<(), Error> {
+    fn absorb(&mut self, morsel: &mut Morsel) -> Result<(), Error> {
         if let Some(seen) = &mut self.seen {
             for head in morsel.heads.drain(..) {
                 self.lease.grow(64)?;

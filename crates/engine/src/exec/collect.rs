@@ -15,12 +15,12 @@ struct Collect<'a> {
 }
 
 impl Sink for Collect<'_> {
-    fn absorb(&mut self, morsel: Morsel) -> Result<(), Error> {
+    fn absorb(&mut self, morsel: &mut Morsel) -> Result<(), Error> {
         self.vector.reserve(morsel.count)?;
         let from = self.vector.len();
         self.vector.values.extend_from_slice(&morsel.rows);
-        self.vector.series.extend(morsel.heads);
-        for native in morsel.natives {
+        self.vector.series.append(&mut morsel.heads);
+        for native in morsel.natives.drain(..) {
             self.vector.series[from + native.row].histograms = Some(native.histograms);
         }
         check_held(self.vector.values.len(), self.settings)

@@ -19,7 +19,7 @@ use crate::notes::Notes;
 use crate::plan::{INFO, Scan};
 use crate::rollup::native::{self, About};
 use crate::rollup::{self, Edges, Params, Rollup, Scratch, Shape};
-use crate::vector::{Head, Histograms, drop_metadata, is_absent};
+use crate::vector::{ABSENT, Head, Histograms, drop_metadata, is_absent};
 use crate::{Encoded, Error, Select};
 
 /// What the reader of a scan needs of each series beside its row.
@@ -56,6 +56,17 @@ pub(super) struct NativeRow {
 }
 
 impl Morsel {
+    /// Empties it and keeps its memory.
+    fn clear(&mut self) {
+        let Self { rows, heads, keys, key_ends, count, natives, notes } = self;
+        rows.clear();
+        heads.clear();
+        keys.clear();
+        key_ends.clear();
+        natives.clear();
+        (*count, *notes) = (0, Notes::default());
+    }
+
     pub(super) fn key(&self, i: usize) -> &[u8] {
         let start = if i == 0 { 0 } else { self.key_ends[i - 1] as usize };
         &self.keys[start..self.key_ends[i] as usize]
@@ -64,7 +75,7 @@ impl Morsel {
 
 /// Takes the rows of a scan in series order.
 pub(super) trait Sink: Send {
-    fn absorb(&mut self, morsel: Morsel) -> Result<(), Error>;
+    fn absorb(&mut self, morsel: &mut Morsel) -> Result<(), Error>;
 }
 
 /// A scan with everything evaluated that it needs; shared by the jobs.
@@ -88,13 +99,14 @@ struct Work {
     types: bool,
     span: Span,
     buffers: Mutex<Vec<Buffers>>,
+    /// Emptied morsels, for their memory.
+    morsels: Mutex<Vec<Morsel>>,
 }
 
 #[derive(Debug, Default)]
 struct Buffers {
     columns: Columns,
     scratch: Scratch,
-    row: Vec<f64>,
 }
 
 impl Run<'_> {
@@ -125,7 +137,9 @@ impl Run<'_> {
             types: self.settings.type_and_unit_labels,
             span: scan.span,
             buffers: Mutex::new(Vec::new()),
+            morsels: Mutex::new(Vec::new()),
         });
+        let spare = Arc::clone(&work);
         let size = morsel_size(&shape);
         let batches = self.source.select(&cx, selection(scan));
         let morsels = batches.map_ok(move |batch: Box<dyn Encoded>| {
@@ -154,7 +168,8 @@ impl Run<'_> {
                 self.notes.merge(std::mem::take(&mut morsel.notes));
             }
             watch.pause();
-            sink.absorb(morsel)?;
+            sink.absorb(&mut morsel)?;
+            spare.give_back(morsel);
             watch.go_on();
         }
         watch.end();
@@ -282,10 +297,9 @@ impl Work {
         let watch = JobWatch::begin(&self.cx);
         let taken = self.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut buffers = taken.unwrap_or_default();
-        let steps = self.shape.grid.len();
-        buffers.row.resize(steps, 0.0);
-        let mut morsel = Morsel::default();
-        morsel.rows.reserve_exact(range.len() * steps);
+        let spare = self.morsels.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut morsel = spare.unwrap_or_default();
+        morsel.rows.reserve_exact(range.len() * self.shape.grid.len());
         let mut samples = 0;
         for i in range.clone() {
             self.cx.check()?;
@@ -296,8 +310,33 @@ impl Work {
         Ok(morsel)
     }
 
+    fn give_back(&self, mut morsel: Morsel) {
+        morsel.clear();
+        self.morsels.lock().unwrap_or_else(PoisonError::into_inner).push(morsel);
+    }
+
+    /// Appends the row of series `i` to the morsel, unless it has no value; gives the number of samples.
     fn series(&self, batch: &dyn Encoded, i: usize, buffers: &mut Buffers, morsel: &mut Morsel) -> Result<u64, Error> {
-        let Buffers { columns, scratch, row } = buffers;
+        let from = morsel.rows.len();
+        morsel.rows.resize(from + self.shape.grid.len(), ABSENT);
+        let samples = self.fill(batch, i, buffers, morsel, from)?;
+        if morsel.rows.len() > morsel.count * self.shape.grid.len() {
+            morsel.rows.truncate(from);
+        }
+        Ok(samples)
+    }
+
+    /// Evaluates series `i` into the row that begins at `from`, and counts it if it has a value.
+    fn fill(
+        &self,
+        batch: &dyn Encoded,
+        i: usize,
+        buffers: &mut Buffers,
+        morsel: &mut Morsel,
+        from: usize,
+    ) -> Result<u64, Error> {
+        let Buffers { columns, scratch } = buffers;
+        let row = &mut morsel.rows[from..];
         batch.decode(i, columns)?;
         if !self.starts {
             columns.clear_starts();
@@ -358,7 +397,6 @@ impl Work {
             let metric = if stripped { "" } else { labels.get(METRIC_NAME).unwrap_or("") }.to_owned();
             morsel.natives.push(NativeRow { row: morsel.count, metric, histograms });
         }
-        morsel.rows.extend_from_slice(row);
         morsel.count += 1;
         if let Some(keys) = &self.wants.keys {
             keys.push(labels.iter(), &mut morsel.keys);

@@ -121,7 +121,7 @@ impl Best<'_> {
 }
 
 impl Sink for Best<'_> {
-    fn absorb(&mut self, mut morsel: Morsel) -> Result<(), Error> {
+    fn absorb(&mut self, morsel: &mut Morsel) -> Result<(), Error> {
         let mut heads = std::mem::take(&mut morsel.heads);
         for native in std::mem::take(&mut morsel.natives) {
             heads[native.row].histograms = Some(native.histograms);

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 #[test]
@@ -40,4 +42,22 @@ fn quantiles_interpolate_and_have_edges() {
 fn seconds_are_exact_for_whole_ones() {
     assert_eq!(seconds(300_000), 300.0);
     assert_eq!(seconds(1500), 1.5);
+}
+
+proptest! {
+    #[test]
+    fn division_by_multiplication_gives_the_same_bits(
+        ms in prop_oneof![0i64..100_000, any::<i64>().prop_map(|n| n >> 10), any::<i64>().prop_map(|n| n >> 30)],
+        by_ms in prop_oneof![1i64..10_000_000, (1i64..1_000_000).prop_map(|s| s * 1000)],
+        ratio in 0.9f64..10.0,
+    ) {
+        let check = |x: f64, by: f64| {
+            let got = Divisor::new(by).divide::<true>(x);
+            prop_assert_eq!(got.to_bits(), (x / by).to_bits(), "{} / {}", x, by);
+            Ok(())
+        };
+        check(ms as f64, 1000.0)?;
+        check(ratio, seconds(by_ms))?;
+        check(ratio, 1.0)?;
+    }
 }

@@ -1,5 +1,7 @@
 //! Extremes and quantiles of windows.
 
+mod plain;
+
 use super::{Params, Windows};
 use crate::math;
 use crate::vector::{ABSENT, is_absent};
@@ -8,15 +10,20 @@ use crate::vector::{ABSENT, is_absent};
 #[derive(Debug, Default)]
 pub(crate) struct Cells {
     best: Vec<f64>,
+    wider: Vec<f64>,
     queue: Vec<u32>,
 }
 
 pub(super) fn min(w: &Windows<'_>, cells: &mut Cells, out: &mut [f64]) {
-    extreme(w, |new, best| new < best, cells, out);
+    if !plain::roll(w, false, cells, out) {
+        extreme(w, |new, best| new < best, cells, out);
+    }
 }
 
 pub(super) fn max(w: &Windows<'_>, cells: &mut Cells, out: &mut [f64]) {
-    extreme(w, |new, best| new > best, cells, out);
+    if !plain::roll(w, true, cells, out) {
+        extreme(w, |new, best| new > best, cells, out);
+    }
 }
 
 /// The best value of each window by `better`; NaN only where there is nothing else; of equal values

@@ -1,8 +1,9 @@
 //! `rate`, `increase`, `delta`, `irate`, `idelta`.
 
-use super::Windows;
-use crate::math::seconds;
-use crate::simd::widest;
+use super::sides::Sides;
+use super::{Rollup, Shape, Windows};
+use crate::math::{Divisor, seconds};
+use crate::simd::{widest, widest_fused};
 use crate::vector::ABSENT;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,86 +13,181 @@ pub(super) enum Kind {
     Delta,
 }
 
-/// One value a step, column by column, so that the arithmetic runs on whole vectors.
-#[derive(Debug, Default)]
-pub(crate) struct Lanes {
-    /// Milliseconds from the window's start to its first sample.
-    to_start: Vec<f64>,
-    /// Milliseconds from its last sample to the window's end.
-    to_end: Vec<f64>,
-    /// Milliseconds between the first and the last sample.
-    sampled: Vec<f64>,
-    /// How many samples there are but one; below 1 there is no result.
-    gaps: Vec<f64>,
-    first: Vec<f64>,
-    /// Last value minus first, then resets added in order.
-    result: Vec<f64>,
-    resets: Vec<u32>,
+impl Kind {
+    pub(super) fn of(rollup: Rollup) -> Option<Self> {
+        match rollup {
+            Rollup::Rate => Some(Self::Rate),
+            Rollup::Increase => Some(Self::Increase),
+            Rollup::Delta => Some(Self::Delta),
+            _ => None,
+        }
+    }
+}
+
+/// What extrapolation takes beside the edges of the windows.
+#[derive(Clone, Copy, Debug)]
+struct Formula {
+    /// Seconds to divide by; 1 for what is not per second.
+    per: Divisor,
+    thousand: Divisor,
+    window_ms: i64,
+    /// Where the first window ends, and how far it is to the next.
+    end: i64,
+    step_ms: i64,
 }
 
 /// Growth over the window, extrapolated to its edges where samples come close enough to them.
-pub(super) fn extrapolated(w: &Windows<'_>, kind: Kind, lanes: &mut Lanes, out: &mut [f64]) {
-    lanes.fill(w);
-    let range = seconds(w.shape.window_ms);
-    match kind {
-        Kind::Delta => extrapolate_gauge(lanes, 1.0, out),
-        Kind::Rate | Kind::Increase => {
-            lanes.add_resets(w);
-            extrapolate_counter(lanes, if kind == Kind::Rate { range } else { 1.0 }, out);
+pub(super) fn extrapolated(
+    shape: &Shape,
+    kind: Kind,
+    v: &[f64],
+    sides: &Sides,
+    resets: &mut Vec<u32>,
+    out: &mut [f64],
+) {
+    let formula = Formula {
+        per: Divisor::new(if kind == Kind::Rate { seconds(shape.window_ms) } else { 1.0 }),
+        thousand: Divisor::new(1000.0),
+        window_ms: shape.window_ms,
+        end: shape.end(0),
+        step_ms: if shape.at_ms.is_some() { 0 } else { shape.grid.step_ms },
+    };
+    if kind == Kind::Delta {
+        return extrapolate_gauge(formula, sides, out);
+    }
+    extrapolate_counter(formula, sides, out);
+    resets.clear();
+    find_resets(v, resets);
+    add_resets(formula, sides, v, resets, out);
+}
+
+/// Computes the steps anew whose window sees a reset: they are few. The value before each reset is added
+/// to the growth, in order.
+fn add_resets(formula: Formula, sides: &Sides, v: &[f64], resets: &[u32], out: &mut [f64]) {
+    let (lo, hi) = (sides.lo(), sides.hi());
+    let mut next = 0;
+    for (k, &i) in resets.iter().enumerate() {
+        // A window sees it when both samples are inside: lo < i < hi.
+        next += hi[next..].partition_point(|&hi| hi <= i);
+        while next < hi.len() && lo[next] < i {
+            // It sees none before this one, or it would have been computed for that.
+            let seen = resets[k..].iter().take_while(|&&i| i < hi[next]);
+            let growth = sides.lasts_v()[next] - sides.firsts_v()[next];
+            let growth = seen.fold(growth, |growth, &i| growth + v[i as usize - 1]);
+            out[next] = formula.value(sides, next, growth);
+            next += 1;
         }
     }
 }
 
-impl Lanes {
-    fn fill(&mut self, w: &Windows<'_>) {
-        let steps = w.hi.len();
-        for lane in
-            [&mut self.to_start, &mut self.to_end, &mut self.sampled, &mut self.gaps, &mut self.first, &mut self.result]
-        {
-            lane.resize(steps, 0.0);
-        }
-        let (to_start, to_end) = (&mut self.to_start[..steps], &mut self.to_end[..steps]);
-        let (sampled, gaps) = (&mut self.sampled[..steps], &mut self.gaps[..steps]);
-        let (first, result) = (&mut self.first[..steps], &mut self.result[..steps]);
-        let pinned = w.shape.at_ms.is_some();
-        let mut end = w.shape.end(0);
-        for j in 0..steps {
-            let (lo, hi) = (w.lo[j] as usize, w.hi[j] as usize);
-            if hi < lo + 2 {
-                gaps[j] = 0.0;
+widest_fused! {
+    fn extrapolate_counter(formula: Formula, sides: &Sides, out: &mut [f64]) {
+        const BLOCK: usize = 64;
+        let steps = out.len();
+        for from in (0..steps).step_by(BLOCK) {
+            let to = (from + BLOCK).min(steps);
+            // Few windows begin so soon after a counter's start that it matters.
+            if near_zero(sides, from, to) {
+                extrapolate::<true, FUSED>(formula, sides, from, to, out);
             } else {
-                let (first_t, last_t) = (w.t[lo], w.t[hi - 1]);
-                to_start[j] = (first_t - (end - w.shape.window_ms)) as f64;
-                to_end[j] = (end - last_t) as f64;
-                sampled[j] = (last_t - first_t) as f64;
-                gaps[j] = (hi - lo - 1) as f64;
-                first[j] = w.v[lo];
-                result[j] = w.v[hi - 1] - w.v[lo];
-            }
-            if !pinned {
-                end = end.saturating_add(w.shape.grid.step_ms);
+                extrapolate::<false, FUSED>(formula, sides, from, to, out);
             }
         }
     }
+}
 
-    /// Adds to each window the value before each reset within it, in order. Resets are few: only the
-    /// steps that see one are touched.
-    fn add_resets(&mut self, w: &Windows<'_>) {
-        let (steps, mut from) = (w.hi.len(), 0);
-        self.resets.clear();
-        find_resets(w.v, &mut self.resets);
-        for &i in &self.resets {
-            let previous = w.v[i as usize - 1];
-            // A window sees it when both samples are inside: lo < i < hi.
-            while from < steps && w.hi[from] <= i {
-                from += 1;
-            }
-            let mut j = from;
-            while j < steps && w.lo[j] < i {
-                self.result[j] += previous;
-                j += 1;
-            }
+widest_fused! {
+    fn extrapolate_gauge(formula: Formula, sides: &Sides, out: &mut [f64]) {
+        extrapolate::<false, FUSED>(formula, sides, 0, out.len(), out);
+    }
+}
+
+/// Whether in one of the windows the line through the samples may meet zero between the window's start
+/// and its first sample. It cannot where the first value is at least twice the growth: extrapolation goes
+/// back less than 1.1 times the time sampled.
+#[inline(always)]
+fn near_zero(sides: &Sides, from: usize, to: usize) -> bool {
+    let (first, last) = (&sides.firsts_v()[from..to], &sides.lasts_v()[from..to]);
+    first.iter().zip(last).fold(false, |near, (first, last)| near | (*first < 2.0 * (last - first)))
+}
+
+#[inline(always)]
+fn extrapolate<const ZERO: bool, const FUSED: bool>(
+    formula: Formula,
+    sides: &Sides,
+    from: usize,
+    to: usize,
+    out: &mut [f64],
+) {
+    let out = &mut out[from..to];
+    let n = out.len();
+    let (lo, hi) = (&sides.lo()[from..][..n], &sides.hi()[from..][..n]);
+    let (first_t, last_t) = (&sides.firsts_t()[from..][..n], &sides.lasts_t()[from..][..n]);
+    let (first_v, last_v) = (&sides.firsts_v()[from..][..n], &sides.lasts_v()[from..][..n]);
+    let mut end = formula.end.wrapping_add(formula.step_ms.wrapping_mul(from as i64));
+    for j in 0..n {
+        let window = Window {
+            gaps: hi[j].wrapping_sub(lo[j]).wrapping_sub(1) as i32,
+            to_start: first_t[j].wrapping_sub(end.wrapping_sub(formula.window_ms)),
+            to_end: end.wrapping_sub(last_t[j]),
+            sampled: last_t[j].wrapping_sub(first_t[j]),
+            first: first_v[j],
+        };
+        out[j] = formula.window_value::<ZERO, FUSED>(window, last_v[j] - first_v[j]);
+        end = end.wrapping_add(formula.step_ms);
+    }
+}
+
+/// One window; times in milliseconds.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    /// How many samples there are but one; below 1 there is no result, and the rest is meaningless.
+    gaps: i32,
+    /// From its start to its first sample.
+    to_start: i64,
+    /// From its last sample to its end.
+    to_end: i64,
+    /// Between the first and the last sample.
+    sampled: i64,
+    /// The first value.
+    first: f64,
+}
+
+impl Formula {
+    /// The value of step `j` for a `growth` in which resets are counted.
+    fn value(&self, sides: &Sides, j: usize, growth: f64) -> f64 {
+        let end = self.end.wrapping_add(self.step_ms.wrapping_mul(j as i64));
+        let (first, last) = (sides.firsts_t()[j], sides.lasts_t()[j]);
+        let window = Window {
+            gaps: sides.hi()[j].wrapping_sub(sides.lo()[j]).wrapping_sub(1) as i32,
+            to_start: first.wrapping_sub(end.wrapping_sub(self.window_ms)),
+            to_end: end.wrapping_sub(last),
+            sampled: last.wrapping_sub(first),
+            first: sides.firsts_v()[j],
+        };
+        self.window_value::<true, false>(window, growth)
+    }
+
+    #[inline(always)]
+    fn window_value<const ZERO: bool, const FUSED: bool>(&self, window: Window, growth: f64) -> f64 {
+        let in_seconds = |ms: i64| self.thousand.divide::<FUSED>(ms as f64);
+        let (mut to_start, mut to_end) = (in_seconds(window.to_start), in_seconds(window.to_end));
+        let sampled = in_seconds(window.sampled);
+        let average = sampled / f64::from(window.gaps);
+        let threshold = average * 1.1;
+        let half = average / 2.0;
+        to_start = if to_start >= threshold { half } else { to_start };
+        if ZERO {
+            // A counter starts at zero: do not extrapolate below it.
+            let zero = sampled * (window.first / growth);
+            let grows = (growth > 0.0) & (window.first >= 0.0);
+            let to_zero = if grows { zero } else { to_start };
+            to_start = if to_zero < to_start { to_zero } else { to_start };
         }
+        to_end = if to_end >= threshold { half } else { to_end };
+        let factor = (sampled + to_start + to_end) / sampled;
+        let value = growth * self.per.divide::<FUSED>(factor);
+        if window.gaps >= 1 { value } else { ABSENT }
     }
 }
 
@@ -109,46 +205,6 @@ widest! {
                 resets.extend(places.map(|(i, _)| (block * BLOCK + i + 1) as u32));
             }
         }
-    }
-}
-
-widest! {
-    fn extrapolate_counter(lanes: &Lanes, divisor: f64, out: &mut [f64]) {
-        extrapolate::<true>(lanes, divisor, out);
-    }
-}
-
-widest! {
-    fn extrapolate_gauge(lanes: &Lanes, divisor: f64, out: &mut [f64]) {
-        extrapolate::<false>(lanes, divisor, out);
-    }
-}
-
-#[inline(always)]
-fn extrapolate<const COUNTER: bool>(lanes: &Lanes, divisor: f64, out: &mut [f64]) {
-    let steps = out.len();
-    let (to_start, to_end) = (&lanes.to_start[..steps], &lanes.to_end[..steps]);
-    let (sampled, gaps) = (&lanes.sampled[..steps], &lanes.gaps[..steps]);
-    let (first, result) = (&lanes.first[..steps], &lanes.result[..steps]);
-    for j in 0..steps {
-        let (mut to_start, mut to_end) = (to_start[j] / 1000.0, to_end[j] / 1000.0);
-        let sampled = sampled[j] / 1000.0;
-        let average = sampled / gaps[j];
-        let threshold = average * 1.1;
-        let half = average / 2.0;
-        to_start = if to_start >= threshold { half } else { to_start };
-        if COUNTER {
-            // A counter starts at zero: do not extrapolate below it.
-            let zero = sampled * (first[j] / result[j]);
-            let grows = (result[j] > 0.0) & (first[j] >= 0.0);
-            let to_zero = if grows { zero } else { to_start };
-            to_start = if to_zero < to_start { to_zero } else { to_start };
-        }
-        to_end = if to_end >= threshold { half } else { to_end };
-        // Dividing by 1 changes no bit.
-        let factor = (sampled + to_start + to_end) / sampled / divisor;
-        let value = result[j] * factor;
-        out[j] = if gaps[j] >= 1.0 { value } else { ABSENT };
     }
 }
 

@@ -3,7 +3,8 @@
 use block::Columns;
 use model::is_stale;
 
-use super::{Shape, order, rate};
+use super::sides::Sides;
+use super::{Shape, order};
 
 /// One series with its windows: step `j` sees the samples `lo[j]..hi[j]`.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +33,7 @@ impl Windows<'_> {
 pub(crate) struct Scratch {
     pub(super) lo: Vec<u32>,
     pub(super) hi: Vec<u32>,
-    pub(super) rate: rate::Lanes,
+    pub(super) sides: Sides,
     pub(super) order: order::Cells,
     pub(super) values: Vec<f64>,
     pub(super) marks: Vec<u32>,
@@ -70,7 +71,7 @@ fn fill(places: &mut Vec<u32>, steps: usize, place: u32) {
 }
 
 /// How many samples are at or before `end`.
-fn count_to(t: &[i64], end: i64) -> u32 {
+pub(super) fn count_to(t: &[i64], end: i64) -> u32 {
     t.partition_point(|&t| t <= end) as u32
 }
 

@@ -1,0 +1,124 @@
+//! The samples on both sides of windows' edges, fetched while the edges are found.
+
+use super::Shape;
+use super::windows::count_to;
+
+/// For each step: where its window `(start, end]` begins and ends among the samples, the first sample
+/// behind its start and the last up to its end. Where the window is empty these two mean nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Sides {
+    steps: usize,
+    /// The ends' entries begin here; the starts' at 0. They share entries where the range is a multiple
+    /// of the step: then the window of step j starts where that of step j - shift ended.
+    shift: usize,
+    /// How many samples are at or before the edge.
+    place: Vec<u32>,
+    behind: Samples,
+    upto: Samples,
+}
+
+#[derive(Debug, Default)]
+struct Samples {
+    t: Vec<i64>,
+    v: Vec<f64>,
+}
+
+impl Samples {
+    fn resize(&mut self, len: usize) {
+        self.t.resize(len, 0);
+        self.v.resize(len, 0.0);
+    }
+}
+
+impl Sides {
+    pub(super) fn lo(&self) -> &[u32] {
+        &self.place[..self.steps]
+    }
+
+    pub(super) fn hi(&self) -> &[u32] {
+        &self.place[self.shift..][..self.steps]
+    }
+
+    pub(super) fn firsts_t(&self) -> &[i64] {
+        &self.behind.t[..self.steps]
+    }
+
+    pub(super) fn firsts_v(&self) -> &[f64] {
+        &self.behind.v[..self.steps]
+    }
+
+    pub(super) fn lasts_t(&self) -> &[i64] {
+        &self.upto.t[self.shift..][..self.steps]
+    }
+
+    pub(super) fn lasts_v(&self) -> &[f64] {
+        &self.upto.v[self.shift..][..self.steps]
+    }
+
+    /// Finds them; there is at least one sample.
+    pub(super) fn find(&mut self, shape: &Shape, t: &[i64], v: &[f64]) {
+        let steps = shape.grid.len();
+        let step = if shape.at_ms.is_some() { 0 } else { shape.grid.step_ms };
+        let end = shape.end(0);
+        let start = end.saturating_sub(shape.window_ms);
+        let ratio = if step > 0 && shape.window_ms % step == 0 { shape.window_ms / step } else { 0 };
+        let shared = ratio > 0 && (ratio as u64) < steps as u64;
+        self.steps = steps;
+        self.shift = if shared { ratio as usize } else { steps };
+        let all = self.shift + steps;
+        self.place.resize(all, 0);
+        self.behind.resize(all);
+        self.upto.resize(all);
+        let Self { place, behind, upto, shift, .. } = self;
+        if shared {
+            walk::<true, true>(t, v, (start, step), place, behind, upto, 0);
+        } else {
+            let (lo, hi) = place.split_at_mut(*shift);
+            walk::<true, false>(t, v, (start, step), lo, behind, upto, 0);
+            walk::<false, true>(t, v, (end, step), hi, behind, upto, *shift);
+        }
+    }
+}
+
+/// Goes over the instants `first, first + step, …`, one for each of `place`, and writes what lies at each;
+/// samples from entry `at` on.
+fn walk<const BEHIND: bool, const UPTO: bool>(
+    t: &[i64],
+    v: &[f64],
+    (first, step): (i64, i64),
+    place: &mut [u32],
+    behind: &mut Samples,
+    upto: &mut Samples,
+    at: usize,
+) {
+    let n = place.len();
+    let len = t.len().min(v.len());
+    let (t, v) = (&t[..len], &v[..len]);
+    let (behind_t, behind_v) = (&mut behind.t[at..][..n], &mut behind.v[at..][..n]);
+    let (upto_t, upto_v) = (&mut upto.t[at..][..n], &mut upto.v[at..][..n]);
+    let mut now = count_to(t, first) as usize;
+    let mut instant = first;
+    // What the last step moved by is the guess for the next one: scrapes are regular.
+    let mut stride = 0;
+    for i in 0..n {
+        let mut guess = (now + stride).min(len);
+        while guess < len && t[guess] <= instant {
+            guess += 1;
+        }
+        while guess > now && t[guess - 1] > instant {
+            guess -= 1;
+        }
+        stride = guess - now;
+        now = guess;
+        place[i] = now as u32;
+        if BEHIND {
+            let next = now.min(len - 1);
+            (behind_t[i], behind_v[i]) = (t[next], v[next]);
+        }
+        if UPTO {
+            let last = now.saturating_sub(1);
+            (upto_t[i], upto_v[i]) = (t[last], v[last]);
+        }
+        instant = instant.saturating_add(step);
+    }
+}
