@@ -121,6 +121,14 @@ impl ChunkReader {
         self.read(chunk_ref, false)
     }
 
+    /// Asks the CPU to fetch the begin of a chunk, which is soon to be read.
+    pub fn prefetch(&self, chunk_ref: u64) {
+        let offset = chunk_ref as u32 as usize;
+        if let Some(begin) = self.segments.get((chunk_ref >> 32) as usize).and_then(|s| s.get(offset..offset + 1)) {
+            crate::prefetch(begin);
+        }
+    }
+
     /// The payload as a slice that keeps its file alive; checksum verified.
     ///
     /// # Errors

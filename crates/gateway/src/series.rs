@@ -239,6 +239,10 @@ fn labels_only(rows: Rows) -> SeriesBatch {
 /// Chunks as slices of the mapped segment files.
 fn from_segments(rows: Rows, segments: &ChunkReader, ask: &Ask) -> Parsed<SeriesBatch> {
     let mut buffer_of: Vec<Option<u32>> = vec![None; segments.segments().len()];
+    // Each header lies elsewhere in memory: fetched side by side they take a fraction of one by one.
+    for located in &rows.chunks {
+        segments.prefetch(located.chunk_ref);
+    }
     assemble(rows, ask, |located, buffers| {
         let chunk = segments.chunk_once(located.chunk_ref)?;
         // `chunk` has found the segment.

@@ -1,10 +1,10 @@
 use std::cell::RefCell;
 
-use block::chunk::decode_many;
+use block::chunk::{decode_many, sample_count};
 use block::{Aggregate, Columns, Corrupt, Encoding};
 use engine::Encoded;
 use model::{LabelsRef, TimeRange};
-use store::dedup::{Lanes, penalty, split_lanes, stable, union};
+use store::dedup::{Lanes, Span, needed, penalty, split_lanes, stable, stable_within, union};
 use store::{ChunkMeta, SeriesBatch};
 
 /// What becomes of a series' chunks.
@@ -34,6 +34,10 @@ struct Scratch {
     parts: Vec<Columns>,
     /// One for each replica.
     replicas: Vec<Columns>,
+    /// What was left out of each replica.
+    holes: Vec<Vec<TimeRange>>,
+    spans: Vec<Span>,
+    needed: Vec<bool>,
 }
 
 thread_local! {
@@ -68,33 +72,84 @@ impl Batch {
                 self.decode_lanes(chunks, lanes, parts)?;
                 join(&parts[..lanes.count], out);
             }
-            Mode::Stable(Some(fetched)) => {
-                let count = self.decode_replicas(chunks, scratch)?;
-                for replica in &mut scratch.replicas[..count] {
-                    cut(replica, fetched);
-                }
-                stable(&scratch.replicas[..count], out);
-            }
+            Mode::Stable(Some(fetched)) => return self.decode_stable(chunks, fetched, scratch, out),
         }
         Ok(())
     }
 
-    /// Decodes each replica's chunks into its columns; gives the number of replicas.
-    fn decode_replicas(&self, chunks: &[ChunkMeta], scratch: &mut Scratch) -> Result<usize, Corrupt> {
-        let Scratch { lanes, parts, replicas } = scratch;
+    /// Decodes the first replica, and of the others what its gaps and the borders of its time call for.
+    fn decode_stable(
+        &self,
+        chunks: &[ChunkMeta],
+        fetched: TimeRange,
+        scratch: &mut Scratch,
+        out: &mut Columns,
+    ) -> Result<(), Corrupt> {
         let count = chunks.iter().map(|c| c.replica as usize + 1).max().unwrap_or(0);
-        grow(replicas, count);
-        for (number, columns) in replicas[..count].iter_mut().enumerate() {
-            let own = || chunks.iter().filter(move |c| c.replica as usize == number);
-            if own().zip(own().skip(1)).all(|(a, b)| a.max_time < b.min_time) {
-                self.decode_run(own(), columns)?;
-            } else {
-                let own: Vec<_> = own().copied().collect();
-                self.decode_lanes(&own, lanes, parts)?;
-                join(&parts[..lanes.count], columns);
+        let lead = chunks.iter().map(|c| c.replica as usize).min().unwrap_or(0);
+        grow(&mut scratch.replicas, count);
+        if scratch.holes.len() < count {
+            scratch.holes.resize_with(count, Vec::new);
+        }
+        scratch.holes.iter_mut().for_each(Vec::clear);
+        self.decode_replica(chunks, lead, scratch)?;
+        for number in (0..count).filter(|&number| number != lead) {
+            if !self.decode_needed(chunks, number, lead, fetched, scratch)? {
+                self.decode_replica(chunks, number, scratch)?;
             }
         }
-        Ok(count)
+        let Scratch { replicas, holes, .. } = scratch;
+        if stable_within(&replicas[..count], &holes[..count], fetched, out) {
+            return Ok(());
+        }
+        // Some sample that was left out matters after all: markers and gaps close to a cell's border.
+        for number in (0..count).filter(|&number| number != lead) {
+            self.decode_replica(chunks, number, scratch)?;
+        }
+        let _all_there = stable_within(&scratch.replicas[..count], &[], fetched, out);
+        Ok(())
+    }
+
+    /// Decodes a replica's chunks into its columns.
+    fn decode_replica(&self, chunks: &[ChunkMeta], number: usize, scratch: &mut Scratch) -> Result<(), Corrupt> {
+        let Scratch { lanes, parts, replicas, .. } = scratch;
+        let own = || of_replica(chunks, number);
+        if own().zip(own().skip(1)).all(|(a, b)| a.max_time < b.min_time) {
+            return self.decode_run(own(), &mut replicas[number]);
+        }
+        let own: Vec<_> = own().copied().collect();
+        self.decode_lanes(&own, lanes, parts)?;
+        join(&parts[..lanes.count], &mut replicas[number]);
+        Ok(())
+    }
+
+    /// Decodes those of a replica's chunks that may matter beside the samples of replica `lead`, and notes
+    /// the others as holes; `false` where that cannot be told.
+    fn decode_needed(
+        &self,
+        chunks: &[ChunkMeta],
+        number: usize,
+        lead: usize,
+        fetched: TimeRange,
+        scratch: &mut Scratch,
+    ) -> Result<bool, Corrupt> {
+        let Scratch { replicas, holes, spans, needed: marks, .. } = scratch;
+        let own = || of_replica(chunks, number);
+        let simple = |c: &ChunkMeta| c.aggregate == Aggregate::Raw && c.encoding.is_float();
+        if !own().all(simple) || !own().zip(own().skip(1)).all(|(a, b)| a.max_time < b.min_time) {
+            return Ok(false);
+        }
+        spans.clear();
+        for chunk in own() {
+            let samples = sample_count(chunk.encoding, self.batch.payload(chunk))?;
+            spans.push(Span { range: TimeRange::new(chunk.min_time, chunk.max_time), samples });
+        }
+        needed(&replicas[lead], fetched, spans, marks);
+        let left_out = spans.iter().zip(&*marks).filter(|(_, needed)| !**needed).map(|(span, _)| span.range);
+        holes[number].extend(left_out);
+        let wanted = own().zip(&*marks).filter(|(_, needed)| **needed).map(|(chunk, _)| chunk);
+        self.decode_run(wanted, &mut replicas[number])?;
+        Ok(true)
     }
 
     /// Decodes overlapping chunks into as many columns as it takes.
@@ -106,6 +161,21 @@ impl Batch {
             self.decode_run(own.map(|(chunk, _)| chunk), part)?;
         }
         Ok(())
+    }
+
+    /// Asks the CPU to fetch the chunks of series `i`: they are next, and lie all over mapped files.
+    fn prefetch(&self, i: usize) {
+        if i >= self.batch.len() {
+            return;
+        }
+        let chunks = self.batch.chunks_of(i);
+        let lead = chunks.iter().map(|c| c.replica).min().unwrap_or(0);
+        for chunk in chunks {
+            let payload = self.batch.payload(chunk);
+            // Of the others most are not decoded.
+            let sparse = chunk.replica != lead && matches!(self.mode, Mode::Stable(Some(_)));
+            block::prefetch(if sparse { &payload[..payload.len().min(1)] } else { payload });
+        }
     }
 
     /// Replaces what is in `out` by the samples of chunks that do not overlap.
@@ -128,9 +198,14 @@ impl Encoded for Batch {
     }
 
     fn decode(&self, i: usize, out: &mut Columns) -> Result<(), Corrupt> {
+        self.prefetch(i + 1);
         let decoded = SCRATCH.with_borrow_mut(|scratch| self.decode_with(self.batch.chunks_of(i), scratch, out));
         decoded.map_err(|e| e.within(&format!("a chunk of {:?}", self.labels(i)), 0))
     }
+}
+
+fn of_replica(chunks: &[ChunkMeta], number: usize) -> impl Iterator<Item = &ChunkMeta> {
+    chunks.iter().filter(move |c| c.replica as usize == number)
 }
 
 /// Whether each chunk starts after the one before it has ended.

@@ -13,12 +13,14 @@
 mod cells;
 mod lanes;
 mod penalty;
+mod sparse;
 mod timeline;
 mod union;
 
-pub use cells::stable;
+pub use cells::{stable, stable_within};
 pub use lanes::{Lanes, split_lanes};
 pub use penalty::penalty;
+pub use sparse::{Span, needed};
 pub use union::union;
 
 use std::fmt;

@@ -369,7 +369,7 @@ impl Work {
             let metric = labels.get(METRIC_NAME).unwrap_or("");
             let mut about = About { notes: &mut morsel.notes, metric, span: self.span };
             if self.floats_only {
-                let any = native::roll(Rollup::Instant, &self.shape, columns, &mut row.clone(), &mut about);
+                let any = native::roll(Rollup::Instant, &self.shape, columns, &mut row.to_vec(), &mut about);
                 if any.is_some() {
                     return Err(Error::Execution("info sample should be float".to_owned()));
                 }

@@ -5,6 +5,7 @@ use model::is_stale;
 
 use super::sides::Sides;
 use super::{Shape, order};
+use crate::simd::widest;
 
 /// One series with its windows: step `j` sees the samples `lo[j]..hi[j]`.
 #[derive(Clone, Copy, Debug)]
@@ -118,11 +119,19 @@ pub(crate) fn drop_stale(columns: &mut Columns) {
 }
 
 fn first_stale(v: &[f64]) -> Option<usize> {
-    const BLOCK: usize = 64;
-    // Hardly a block has one, and finding that out runs on whole vectors.
-    let block = v.chunks(BLOCK).position(|block| block.iter().fold(false, |any, &v| any | is_stale(v)))?;
-    let from = block * BLOCK;
+    let mut block = None;
+    stale_block(v, &mut block);
+    let from = block? * BLOCK;
     v[from..].iter().position(|&v| is_stale(v)).map(|i| from + i)
+}
+
+const BLOCK: usize = 64;
+
+widest! {
+    /// The first block of values with a marker. Hardly one has, and finding that out runs on whole vectors.
+    fn stale_block(v: &[f64], found: &mut Option<usize>) {
+        *found = v.chunks(BLOCK).position(|block| block.iter().fold(false, |any, &v| any | is_stale(v)));
+    }
 }
 
 /// As [`drop_stale`], for the native histograms.

@@ -1,6 +1,7 @@
 use std::ops::Range;
 
 use block::Columns;
+use model::TimeRange;
 
 use super::timeline::{Timeline, Writer};
 use super::{CELL_MS, EDGE_MS};
@@ -17,17 +18,56 @@ const UNKNOWN_INTERVAL_MS: i64 = 60_000;
 /// kept where it is the elected replica's, or follows a sample taken from its own replica, and no other
 /// replica goes on within 1.5 intervals: it says that all replicas have lost the series.
 pub fn stable(replicas: &[Columns], out: &mut Columns) {
-    let timelines: Vec<_> = replicas.iter().map(Timeline::new).collect();
-    let mut out = Writer::new(&timelines, out);
-    let mut at = vec![0; replicas.len()];
+    let _all_there = stable_within(replicas, &[], TimeRange::ALL, out);
+}
+
+/// As [`stable`], for the samples within `range`, where of some replicas not all are there: `holes[r]` says
+/// where samples of replica `r` may lie that are not among its columns, ascending; [`needed`](super::needed)
+/// finds chunks that can be left out. `false` where one of these was needed after all: what is in `out` is
+/// then to be thrown away.
+#[must_use]
+pub fn stable_within(replicas: &[Columns], holes: &[Vec<TimeRange>], range: TimeRange, out: &mut Columns) -> bool {
+    let holes = |r: usize| holes.get(r).map_or(&[][..], Vec::as_slice);
+    let timelines: Vec<_> = replicas.iter().enumerate().map(|(r, c)| Timeline::within(c, range, holes(r))).collect();
+    merge_cells(&timelines, out);
+    timelines.iter().all(Timeline::sufficed)
+}
+
+fn merge_cells(timelines: &[Timeline<'_>], out: &mut Columns) {
+    let mut out = Writer::new(timelines, out);
+    let mut at = vec![0; timelines.len()];
     let (mut cell, mut next) = (Cell::default(), Cell::default());
-    while let Some(first) = next_time(&timelines, &at) {
-        next.take(&timelines, &mut at, first.div_euclid(CELL_MS) * CELL_MS);
-        Cell::bridge(&mut cell, &mut next, &timelines);
+    while let Some(first) = next_time(timelines, &at) {
+        next.take(timelines, &mut at, first.div_euclid(CELL_MS) * CELL_MS);
+        Cell::bridge(&mut cell, &mut next, timelines);
         cell.copy(&mut out);
         std::mem::swap(&mut cell, &mut next);
     }
     cell.copy(&mut out);
+}
+
+/// The least and the most of the distances between neighbours.
+pub(super) fn distances(times: &[i64]) -> (i64, i64) {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        #[target_feature(enable = "avx2")]
+        fn wide(times: &[i64]) -> (i64, i64) {
+            distances_on(times)
+        }
+        #[expect(unsafe_code, reason = "measured: every sample passes here, and the baseline has no 64-bit minimum")]
+        // SAFETY: the CPU has the feature, as was just looked up.
+        return unsafe { wide(times) };
+    }
+    distances_on(times)
+}
+
+#[inline(always)]
+fn distances_on(times: &[i64]) -> (i64, i64) {
+    let pairs = times.iter().zip(times.get(1..).unwrap_or_default());
+    pairs.fold((i64::MAX, i64::MIN), |(least, most), (a, b)| {
+        let distance = b.wrapping_sub(*a);
+        (least.min(distance), most.max(distance))
+    })
 }
 
 fn next_time(timelines: &[Timeline<'_>], at: &[usize]) -> Option<i64> {
@@ -36,11 +76,16 @@ fn next_time(timelines: &[Timeline<'_>], at: &[usize]) -> Option<i64> {
 
 fn elect(slices: &[Range<usize>]) -> usize {
     let most = slices.iter().map(Range::len).max().unwrap_or(0);
-    slices.iter().position(|s| s.len() * 100 >= most * 98).unwrap_or(0)
+    slices.iter().position(|s| is_enough(s.len(), most)).unwrap_or(0)
+}
+
+/// Whether a replica with `own` samples is as good as one with the `most`.
+pub(super) fn is_enough(own: usize, most: usize) -> bool {
+    own.saturating_mul(100) >= most.saturating_mul(98)
 }
 
 /// Over 1.5 intervals.
-fn is_gap(distance: i64, interval: i64) -> bool {
+pub(super) fn is_gap(distance: i64, interval: i64) -> bool {
     distance.saturating_mul(2) > interval.saturating_mul(3)
 }
 
@@ -83,30 +128,36 @@ impl Cell {
             *at += n;
         }
         self.elected = elect(&self.slices);
-        self.whole = self.is_whole(&timelines[self.elected]);
+        self.whole = self.is_whole(timelines);
         if self.whole {
             let slice = &self.slices[self.elected];
             let pick = |i: usize| Pick { t: timelines[self.elected].times[i], replica: self.elected, i };
             self.ends = Some((pick(slice.start), pick(slice.end - 1)));
         } else {
+            for timeline in timelines {
+                timeline.need(self.start, self.end - 1);
+            }
             self.fill(timelines);
         }
     }
 
     /// Whether the elected replica needs no other in this cell. Sure when `true`: every distance is within
     /// 1.5 of the least, which is at most the median.
-    fn is_whole(&mut self, timeline: &Timeline<'_>) -> bool {
+    fn is_whole(&mut self, timelines: &[Timeline<'_>]) -> bool {
         let slice = self.slices[self.elected].clone();
+        let timeline = &timelines[self.elected];
         let times = &timeline.times[slice.clone()];
         let (Some(&first), Some(&last)) = (times.first(), times.last()) else { return false };
-        let (mut least, mut most) = (i64::MAX, (first - self.start).max(self.end - last));
-        for pair in times.windows(2) {
-            least = least.min(pair[1] - pair[0]);
-            most = most.max(pair[1] - pair[0]);
-        }
+        let (least, most) = distances(times);
+        let most = most.max(first - self.start).max(self.end - last);
         self.least_distance = least;
-        let lone = self.slices.iter().filter(|s| !s.is_empty()).count() == 1;
-        (lone || (times.len() > 1 && !is_gap(most, least))) && !timeline.any_stale(slice)
+        let (start, last) = (self.start, self.end - 1);
+        let is_lone = || {
+            let elected = self.elected;
+            let mut others = timelines.iter().zip(&self.slices).enumerate().filter(|(r, _)| *r != elected);
+            others.all(|(_, (timeline, slice))| slice.is_empty() && !timeline.hides(start, last))
+        };
+        ((times.len() > 1 && !is_gap(most, least)) || is_lone()) && !timeline.any_stale(slice)
     }
 
     /// Collects picks where the elected replica has a gap or a marker.
@@ -152,6 +203,7 @@ impl Cell {
         for replica in 0..timelines.len() {
             let near = before.slices[replica].start..after.slices[replica].end;
             let (first, last) = (from.t.max(border - EDGE_MS - 1), to.t.min(border + EDGE_MS));
+            timelines[replica].need(first.saturating_add(1), last.saturating_sub(1));
             let times = &timelines[replica].times[near.clone()];
             let (a, b) = (times.partition_point(|&t| t <= first), times.partition_point(|&t| t < last));
             let candidates = samples(timelines, replica, near.start + a..near.start + b.max(a), false);
@@ -241,6 +293,7 @@ fn fits(t: i64, picks: &[Pick], interval: i64, (start, end): (i64, i64)) -> bool
 /// Whether no other replica goes on after the marker.
 fn ends_series(marker: &Pick, timelines: &[Timeline<'_>], interval: i64) -> bool {
     let goes_on = |timeline: &Timeline<'_>| {
+        timeline.need(marker.t, marker.t.saturating_add(EDGE_MS));
         let next = timeline.times.partition_point(|&t| t <= marker.t);
         let soon = |t: i64| !is_gap(t - marker.t, interval) && t - marker.t <= EDGE_MS;
         timeline.times.get(next).is_some_and(|&t| soon(t)) && !timeline.stale(next)

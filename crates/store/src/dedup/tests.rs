@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod sparse;
 mod window;
 
 const STALE: f64 = f64::from_bits(STALE_NAN_BITS);

@@ -1,9 +1,10 @@
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::ops::Range;
 
 use block::Columns;
 use model::histogram::CounterResetHint;
-use model::is_stale;
+use model::{TimeRange, is_stale};
 
 /// The samples of one replica in the order of time, whatever their kind.
 #[derive(Debug)]
@@ -13,20 +14,45 @@ pub(super) struct Timeline<'a> {
     /// Where sample `i` lies: a float's index, or a histogram's with [`HISTOGRAM`] set. Empty where there
     /// are floats only.
     order: Vec<u32>,
+    /// How many floats lie before the first.
+    skip: usize,
+    /// Where samples may lie that are not known, ascending.
+    holes: &'a [TimeRange],
+    /// Somebody asked for samples in a hole.
+    missed: Cell<bool>,
 }
 
 const HISTOGRAM: u32 = 1 << 31;
 
 impl<'a> Timeline<'a> {
     pub(super) fn new(columns: &'a Columns) -> Self {
-        if columns.ht.is_empty() {
-            return Self { columns, times: Cow::Borrowed(&columns.t), order: Vec::new() };
+        Self::within(columns, TimeRange::ALL, &[])
+    }
+
+    /// The samples within `range`.
+    pub(super) fn within(columns: &'a Columns, range: TimeRange, holes: &'a [TimeRange]) -> Self {
+        let (floats, histograms) = (inside(&columns.t, range), inside(&columns.ht, range));
+        let mut timeline = Self {
+            columns,
+            times: Cow::Borrowed(&columns.t[floats.clone()]),
+            order: Vec::new(),
+            skip: floats.start,
+            holes,
+            missed: Cell::new(false),
+        };
+        if !histograms.is_empty() {
+            timeline.interleave(floats, histograms);
         }
+        timeline
+    }
+
+    fn interleave(&mut self, floats: Range<usize>, histograms: Range<usize>) {
         let index = |i: usize| u32::try_from(i).expect("a series has fewer than 2^31 samples");
-        let (mut times, mut order) = (Vec::with_capacity(columns.len()), Vec::with_capacity(columns.len()));
-        let (mut f, mut h) = (0, 0);
-        while f < columns.t.len() || h < columns.ht.len() {
-            let float = h == columns.ht.len() || (f < columns.t.len() && columns.t[f] <= columns.ht[h]);
+        let len = floats.len() + histograms.len();
+        let (mut times, mut order) = (Vec::with_capacity(len), Vec::with_capacity(len));
+        let (mut f, mut h, columns) = (floats.start, histograms.start, self.columns);
+        while f < floats.end || h < histograms.end {
+            let float = h == histograms.end || (f < floats.end && columns.t[f] <= columns.ht[h]);
             if float {
                 times.push(columns.t[f]);
                 order.push(index(f));
@@ -37,12 +63,30 @@ impl<'a> Timeline<'a> {
                 h += 1;
             }
         }
-        Self { columns, times: Cow::Owned(times), order }
+        (self.times, self.order) = (Cow::Owned(times), order);
+    }
+
+    /// Whether samples between two times, both included, may be unknown.
+    pub(super) fn hides(&self, from: i64, to: i64) -> bool {
+        let next = self.holes.partition_point(|hole| hole.max < from);
+        self.holes.get(next).is_some_and(|hole| hole.min <= to)
+    }
+
+    /// Notes that somebody needs all samples between two times, both included.
+    pub(super) fn need(&self, from: i64, to: i64) {
+        if self.hides(from, to) {
+            self.missed.set(true);
+        }
+    }
+
+    /// Whether all samples that somebody needed were there.
+    pub(super) fn sufficed(&self) -> bool {
+        !self.missed.get()
     }
 
     pub(super) fn stale(&self, i: usize) -> bool {
         match self.order.get(i) {
-            None => is_stale(self.columns.v[i]),
+            None => is_stale(self.columns.v[self.skip + i]),
             Some(&at) if at & HISTOGRAM == 0 => is_stale(self.columns.v[at as usize]),
             Some(&at) => is_stale(self.columns.h[(at & !HISTOGRAM) as usize].sum),
         }
@@ -50,10 +94,22 @@ impl<'a> Timeline<'a> {
 
     pub(super) fn any_stale(&self, range: Range<usize>) -> bool {
         if self.order.is_empty() {
-            return self.columns.v[range].iter().any(|&v| is_stale(v));
+            let values = &self.columns.v[self.skip + range.start..self.skip + range.end];
+            return any_stale(values);
         }
         range.into_iter().any(|i| self.stale(i))
     }
+}
+
+/// The samples of ascending `times` within `range`.
+fn inside(times: &[i64], range: TimeRange) -> Range<usize> {
+    let end = times.partition_point(|&t| t <= range.max);
+    times[..end].partition_point(|&t| t < range.min)..end
+}
+
+/// Whole blocks are looked at without a branch a value.
+pub(super) fn any_stale(values: &[f64]) -> bool {
+    values.chunks(64).any(|values| values.iter().fold(false, |any, &v| any | is_stale(v)))
 }
 
 /// Writes runs of samples of several timelines into columns.
@@ -74,9 +130,10 @@ impl<'a, 'b> Writer<'a, 'b> {
 
     /// Appends samples of one replica.
     pub(super) fn copy(&mut self, replica: usize, range: Range<usize>) {
-        let Timeline { columns, order, .. } = &self.timelines[replica];
+        let Timeline { columns, order, skip, .. } = &self.timelines[replica];
         let goes_on = std::mem::replace(&mut self.last, (replica, range.end)) == (replica, range.start);
         if order.is_empty() {
+            let range = skip + range.start..skip + range.end;
             if !columns.st.is_empty() {
                 self.out.st.resize(self.out.t.len(), 0);
                 self.out.st.extend_from_slice(&columns.st[range.clone()]);

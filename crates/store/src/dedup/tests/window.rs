@@ -4,17 +4,17 @@ use super::*;
 
 /// A counter seen by one replica: scraped every `interval_ms` from `offset_ms`, but for the outages.
 #[derive(Clone, Debug)]
-struct Replica {
-    interval_ms: i64,
-    offset_ms: i64,
-    outages: Vec<(i64, i64)>,
+pub(super) struct Replica {
+    pub(super) interval_ms: i64,
+    pub(super) offset_ms: i64,
+    pub(super) outages: Vec<(i64, i64)>,
 }
 
-const SPAN_MS: i64 = 6 * 3600 * 1000;
-const START_MS: i64 = 1_700_000_123_456;
+pub(super) const SPAN_MS: i64 = 6 * 3600 * 1000;
+pub(super) const START_MS: i64 = 1_700_000_123_456;
 
 impl Replica {
-    fn columns(&self, resets: &[i64]) -> Columns {
+    pub(super) fn columns(&self, resets: &[i64]) -> Columns {
         let mut out = Columns::default();
         let mut t = START_MS + self.offset_ms;
         while t < START_MS + SPAN_MS {
@@ -30,7 +30,7 @@ impl Replica {
 }
 
 /// The same with a staleness marker where a gap begins.
-fn with_markers(columns: &Columns) -> Columns {
+pub(super) fn with_markers(columns: &Columns) -> Columns {
     let mut out = Columns::default();
     for (i, (&t, &v)) in columns.t.iter().zip(&columns.v).enumerate() {
         out.t.push(t);
@@ -52,7 +52,7 @@ fn resets() -> impl Strategy<Value = Vec<i64>> {
     prop::collection::vec(0..SPAN_MS, 0..4)
 }
 
-fn cut(columns: &Columns, range: TimeRange) -> Columns {
+pub(super) fn cut(columns: &Columns, range: TimeRange) -> Columns {
     let keep = |t: &i64| range.contains(*t);
     let (t, v) = columns.t.iter().zip(&columns.v).filter(|(t, _)| keep(t)).map(|(&t, &v)| (t, v)).unzip();
     Columns { t, v, ..Columns::default() }
