@@ -93,6 +93,14 @@ impl Server {
         self.peak_kib.load(Ordering::Relaxed) as f64 / 1024.0
     }
 
+    /// The kernel's own mark of the most that was resident, file pages included.
+    #[must_use]
+    pub fn high_water_mib(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+        line.and_then(|l| l.split_whitespace().next()?.parse::<f64>().ok()).map_or(f64::NAN, |kib| kib / 1024.0)
+    }
+
     pub fn reset_peak(&self) {
         self.peak_kib.store(0, Ordering::Relaxed);
     }

@@ -1,3 +1,5 @@
+mod streaming;
+
 use std::sync::Arc;
 
 use model::{Labels, Matcher, Sample, Series, TimeRange, Value};

@@ -9,7 +9,7 @@ use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use model::{METRIC_NAME, Series};
 use promql::Span;
-use request::Context;
+use request::{Context, MemoryLease};
 
 use super::group::KeyMaker;
 use super::maps::Bound;
@@ -43,6 +43,8 @@ pub(super) struct Morsel {
     /// Rows that have native histograms too, ascending.
     pub(super) natives: Vec<NativeRow>,
     notes: Notes,
+    /// For the rows.
+    lease: Option<MemoryLease>,
 }
 
 /// The native histograms of a row.
@@ -58,7 +60,7 @@ pub(super) struct NativeRow {
 impl Morsel {
     /// Empties it and keeps its memory.
     fn clear(&mut self) {
-        let Self { rows, heads, keys, key_ends, count, natives, notes } = self;
+        let Self { rows, heads, keys, key_ends, count, natives, notes, lease: _ } = self;
         rows.clear();
         heads.clear();
         keys.clear();
@@ -107,6 +109,8 @@ struct Work {
 struct Buffers {
     columns: Columns,
     scratch: Scratch,
+    /// For the columns' floats.
+    lease: Option<MemoryLease>,
 }
 
 impl Run<'_> {
@@ -300,6 +304,7 @@ impl Work {
         let spare = self.morsels.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut morsel = spare.unwrap_or_default();
         morsel.rows.reserve_exact(range.len() * self.shape.grid.len());
+        self.pay(&mut morsel.lease, morsel.rows.capacity() * 8)?;
         let mut samples = 0;
         for i in range.clone() {
             self.cx.check()?;
@@ -308,6 +313,18 @@ impl Work {
         watch.end(range.len(), samples);
         self.buffers.lock().unwrap_or_else(PoisonError::into_inner).push(buffers);
         Ok(morsel)
+    }
+
+    /// Sees to it that `lease` covers `bytes`.
+    fn pay(&self, lease: &mut Option<MemoryLease>, bytes: usize) -> Result<(), Error> {
+        match lease {
+            Some(lease) if lease.bytes() >= bytes as u64 => Ok(()),
+            Some(lease) => Ok(lease.resize(bytes as u64)?),
+            None => {
+                *lease = Some(self.cx.memory().lease(bytes as u64)?);
+                Ok(())
+            }
+        }
     }
 
     fn give_back(&self, mut morsel: Morsel) {
@@ -335,9 +352,10 @@ impl Work {
         morsel: &mut Morsel,
         from: usize,
     ) -> Result<u64, Error> {
-        let Buffers { columns, scratch } = buffers;
+        let Buffers { columns, scratch, lease } = buffers;
         let row = &mut morsel.rows[from..];
         batch.decode(i, columns)?;
+        self.pay(lease, columns.t.capacity() * 16)?;
         if !self.starts {
             columns.clear_starts();
         }

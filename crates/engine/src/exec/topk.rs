@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use promql::Span;
 use promql::ast::AggregateOp;
+use request::{MemoryAccount, MemoryLease};
 
 use super::Run;
 use super::group::{KeyMaker, KeyTable};
@@ -27,19 +28,42 @@ struct Best<'a> {
     /// `[groups × steps]`.
     heaps: Vec<Heap>,
     steps: usize,
-    /// The series that some heap holds or has held.
+    /// The series that some heap holds, and some that one has held.
     heads: HashMap<u32, Head>,
+    /// With so many heads it is time to look for those that no heap holds any more.
+    heads_max: usize,
     next: u32,
+    /// For heaps and heads.
+    lease: MemoryLease,
     /// Some series had native histograms, which have no order.
     ignored: bool,
 }
 
-impl Best<'_> {
+/// What a series costs beside its values: labels, their reference, places in tables.
+const HEAD_BYTES: usize = 256;
+const HEADS_MIN: usize = 1024;
+
+impl<'a> Best<'a> {
+    fn new(op: AggregateOp, param: &'a [f64], steps: usize, memory: &MemoryAccount) -> Result<Self, Error> {
+        Ok(Self {
+            op,
+            param,
+            table: KeyTable::default(),
+            heaps: Vec::new(),
+            steps,
+            heads: HashMap::new(),
+            heads_max: HEADS_MIN,
+            next: 0,
+            lease: memory.lease(0)?,
+            ignored: false,
+        })
+    }
+
     fn order(&self) -> Order {
         if self.op == AggregateOp::BottomK { Order::Largest } else { Order::Smallest }
     }
 
-    fn add(&mut self, key: &[u8], mut head: Head, row: &[f64]) {
+    fn add(&mut self, key: &[u8], mut head: Head, row: &[f64]) -> Result<(), Error> {
         // Where order does not matter a histogram counts as any value.
         let mut there = Vec::new();
         let row = match &head.histograms {
@@ -57,40 +81,48 @@ impl Best<'_> {
         let group = self.table.number(key);
         let from = group * self.steps;
         if self.heaps.len() < from + self.steps {
+            self.lease.grow((self.steps * size_of::<Heap>() + key.len() + 64) as u64)?;
             self.heaps.resize_with(from + self.steps, Heap::default);
         }
         let (series, order, op) = (self.next, self.order(), self.op);
         self.next += 1;
         let offset = if op == AggregateOp::LimitRatio { heap::sample_offset(&head.labels) } else { 0.0 };
-        let mut entered = false;
+        let (mut entered, mut added) = (false, 0);
         for ((&v, heap), &param) in row.iter().zip(&mut self.heaps[from..]).zip(self.param) {
             if is_absent(v) {
                 continue;
             }
             let entry = Entry { value: v, series };
+            let before = heap.entries().len();
             entered |= match op {
                 AggregateOp::LimitRatio => heap::in_ratio(param, offset) && heap.push(entry, order),
                 _ if param < 1.0 => false,
                 AggregateOp::LimitK => heap.push_up_to(param, entry, order),
                 _ => heap.offer(param, entry, order),
             };
+            added += heap.entries().len() - before;
         }
         if entered {
+            self.lease.grow((added * size_of::<Entry>() + HEAD_BYTES) as u64)?;
             self.heads.insert(series, head);
             self.forget_losers();
         }
+        Ok(())
     }
 
     /// Series that were pushed out of all heaps need no labels any more; looked for now and then.
     fn forget_losers(&mut self) {
-        if self.heads.len() & 0xffff == 0 {
+        if self.heads.len() >= self.heads_max {
             let kept: hashbrown::HashSet<u32> =
                 self.heaps.iter().flat_map(|heap| heap.entries()).map(|entry| entry.series).collect();
+            let before = self.heads.len();
             self.heads.retain(|series, _| kept.contains(series));
+            drop(self.lease.split(((before - self.heads.len()) * HEAD_BYTES) as u64));
+            self.heads_max = HEADS_MIN.max(self.heads.len() * 2);
         }
     }
 
-    fn finish(mut self, memory: &request::MemoryAccount) -> Result<Vector, Error> {
+    fn finish(mut self, memory: &MemoryAccount) -> Result<Vector, Error> {
         let sorted = matches!(self.op, AggregateOp::TopK | AggregateOp::BottomK);
         let order = self.order();
         let mut vector = Vector::new(self.steps, memory)?;
@@ -127,7 +159,7 @@ impl Sink for Best<'_> {
             heads[native.row].histograms = Some(native.histograms);
         }
         for (i, (head, row)) in heads.into_iter().zip(morsel.rows.chunks_exact(self.steps)).enumerate() {
-            self.add(morsel.key(i), head, row);
+            self.add(morsel.key(i), head, row)?;
         }
         Ok(())
     }
@@ -159,16 +191,7 @@ impl Run<'_> {
             Source::Scan(scan) => {
                 let delayed = self.settings.delayed_name_removal;
                 let keys = KeyMaker::new(grouping, scan.drops_name() && !delayed);
-                let mut best = Best {
-                    op,
-                    param,
-                    table: KeyTable::default(),
-                    heaps: Vec::new(),
-                    steps,
-                    heads: HashMap::new(),
-                    next: 0,
-                    ignored: false,
-                };
+                let mut best = Best::new(op, param, steps, self.cx.memory())?;
                 self.scan(*scan, Wants { heads: true, keys: Some(keys) }, &mut best).await?;
                 if best.ignored {
                     self.notes.histogram_ignored_in_aggregation(op.as_str(), span);
@@ -192,21 +215,12 @@ impl Run<'_> {
             return Vector::new(steps, self.cx.memory());
         }
         let keys = KeyMaker::new(grouping, false);
-        let mut best = Best {
-            op,
-            param,
-            table: KeyTable::default(),
-            heaps: Vec::new(),
-            steps,
-            heads: HashMap::new(),
-            next: 0,
-            ignored: false,
-        };
+        let mut best = Best::new(op, param, steps, self.cx.memory())?;
         let mut key = Vec::new();
         for (head, row) in input.rows() {
             key.clear();
             keys.push(head.labels.iter(), &mut key);
-            best.add(&key, head.clone(), row);
+            best.add(&key, head.clone(), row)?;
         }
         if best.ignored {
             self.notes.histogram_ignored_in_aggregation(op.as_str(), span);

@@ -220,3 +220,6 @@ pub(super) fn last_two(w: &Windows<'_>, counter: bool, out: &mut [f64]) {
         *out = if counter { difference / ((w.t[last] - w.t[last - 1]) as f64 / 1000.0) } else { difference };
     }
 }
+
+#[cfg(test)]
+mod tests;
