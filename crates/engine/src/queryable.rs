@@ -1,4 +1,5 @@
 use std::fmt::Debug;
+use std::ops::Range;
 
 use block::{Columns, Corrupt};
 use futures::stream::BoxStream;
@@ -29,6 +30,15 @@ pub trait Encoded: Debug + Send + Sync {
     /// # Errors
     /// When a chunk is damaged.
     fn decode(&self, i: usize, out: &mut Columns) -> Result<(), Corrupt>;
+
+    /// As [`decode`](Self::decode) for several series, one column set each: where series are short that may
+    /// be faster than one by one.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode), for the first series that is damaged.
+    fn decode_run(&self, series: Range<usize>, out: &mut [Columns]) -> Result<(), Corrupt> {
+        series.zip(out).try_for_each(|(i, out)| self.decode(i, out))
+    }
 }
 
 /// What is evaluated, not what is fetched: the implementation widens it to deduplication cells, or

@@ -1,11 +1,16 @@
+mod sparse;
+
 use std::cell::RefCell;
+use std::ops::Range;
 
 use block::chunk::{decode_many, sample_count};
 use block::{Aggregate, Columns, Corrupt, Encoding};
 use engine::Encoded;
 use model::{LabelsRef, TimeRange};
-use store::dedup::{Lanes, Span, needed, penalty, split_lanes, stable, stable_within, union};
+use store::dedup::{Lanes, penalty, split_lanes, stable, union};
 use store::{ChunkMeta, SeriesBatch};
+
+use sparse::Sparse;
 
 /// What becomes of a series' chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,10 +39,10 @@ struct Scratch {
     parts: Vec<Columns>,
     /// One for each replica.
     replicas: Vec<Columns>,
-    /// What was left out of each replica.
-    holes: Vec<Vec<TimeRange>>,
-    spans: Vec<Span>,
-    needed: Vec<bool>,
+    sparse: Sparse,
+    /// Several series' floats, one behind the other, and where each ends.
+    run: Columns,
+    ends: Vec<usize>,
 }
 
 thread_local! {
@@ -54,7 +59,7 @@ impl Batch {
         // What replicas give cell by cell may differ from all they have, even where chunks do not overlap.
         let lone = chunks.windows(2).all(|w| w[0].replica == w[1].replica);
         if lone && disjoint(chunks) {
-            return self.decode_run(chunks.iter(), out);
+            return self.decode_chunks(chunks.iter(), out);
         }
         match self.mode {
             Mode::Plain => {
@@ -72,84 +77,12 @@ impl Batch {
                 self.decode_lanes(chunks, lanes, parts)?;
                 join(&parts[..lanes.count], out);
             }
-            Mode::Stable(Some(fetched)) => return self.decode_stable(chunks, fetched, scratch, out),
-        }
-        Ok(())
-    }
-
-    /// Decodes the first replica, and of the others what its gaps and the borders of its time call for.
-    fn decode_stable(
-        &self,
-        chunks: &[ChunkMeta],
-        fetched: TimeRange,
-        scratch: &mut Scratch,
-        out: &mut Columns,
-    ) -> Result<(), Corrupt> {
-        let count = chunks.iter().map(|c| c.replica as usize + 1).max().unwrap_or(0);
-        let lead = chunks.iter().map(|c| c.replica as usize).min().unwrap_or(0);
-        grow(&mut scratch.replicas, count);
-        if scratch.holes.len() < count {
-            scratch.holes.resize_with(count, Vec::new);
-        }
-        scratch.holes.iter_mut().for_each(Vec::clear);
-        self.decode_replica(chunks, lead, scratch)?;
-        for number in (0..count).filter(|&number| number != lead) {
-            if !self.decode_needed(chunks, number, lead, fetched, scratch)? {
-                self.decode_replica(chunks, number, scratch)?;
+            Mode::Stable(Some(fetched)) => {
+                self.decode_lead(chunks, scratch)?;
+                return self.decode_stable(chunks, fetched, scratch, out);
             }
         }
-        let Scratch { replicas, holes, .. } = scratch;
-        if stable_within(&replicas[..count], &holes[..count], fetched, out) {
-            return Ok(());
-        }
-        // Some sample that was left out matters after all: markers and gaps close to a cell's border.
-        for number in (0..count).filter(|&number| number != lead) {
-            self.decode_replica(chunks, number, scratch)?;
-        }
-        let _all_there = stable_within(&scratch.replicas[..count], &[], fetched, out);
         Ok(())
-    }
-
-    /// Decodes a replica's chunks into its columns.
-    fn decode_replica(&self, chunks: &[ChunkMeta], number: usize, scratch: &mut Scratch) -> Result<(), Corrupt> {
-        let Scratch { lanes, parts, replicas, .. } = scratch;
-        let own = || of_replica(chunks, number);
-        if own().zip(own().skip(1)).all(|(a, b)| a.max_time < b.min_time) {
-            return self.decode_run(own(), &mut replicas[number]);
-        }
-        let own: Vec<_> = own().copied().collect();
-        self.decode_lanes(&own, lanes, parts)?;
-        join(&parts[..lanes.count], &mut replicas[number]);
-        Ok(())
-    }
-
-    /// Decodes those of a replica's chunks that may matter beside the samples of replica `lead`, and notes
-    /// the others as holes; `false` where that cannot be told.
-    fn decode_needed(
-        &self,
-        chunks: &[ChunkMeta],
-        number: usize,
-        lead: usize,
-        fetched: TimeRange,
-        scratch: &mut Scratch,
-    ) -> Result<bool, Corrupt> {
-        let Scratch { replicas, holes, spans, needed: marks, .. } = scratch;
-        let own = || of_replica(chunks, number);
-        let simple = |c: &ChunkMeta| c.aggregate == Aggregate::Raw && c.encoding.is_float();
-        if !own().all(simple) || !own().zip(own().skip(1)).all(|(a, b)| a.max_time < b.min_time) {
-            return Ok(false);
-        }
-        spans.clear();
-        for chunk in own() {
-            let samples = sample_count(chunk.encoding, self.batch.payload(chunk))?;
-            spans.push(Span { range: TimeRange::new(chunk.min_time, chunk.max_time), samples });
-        }
-        needed(&replicas[lead], fetched, spans, marks);
-        let left_out = spans.iter().zip(&*marks).filter(|(_, needed)| !**needed).map(|(span, _)| span.range);
-        holes[number].extend(left_out);
-        let wanted = own().zip(&*marks).filter(|(_, needed)| **needed).map(|(chunk, _)| chunk);
-        self.decode_run(wanted, &mut replicas[number])?;
-        Ok(true)
     }
 
     /// Decodes overlapping chunks into as many columns as it takes.
@@ -158,9 +91,57 @@ impl Batch {
         grow(parts, lanes.count);
         for (lane, part) in parts[..lanes.count].iter_mut().enumerate() {
             let own = chunks.iter().zip(&lanes.of).filter(|(_, of)| **of as usize == lane);
-            self.decode_run(own.map(|(chunk, _)| chunk), part)?;
+            self.decode_chunks(own.map(|(chunk, _)| chunk), part)?;
         }
         Ok(())
+    }
+
+    /// Decodes the first or only replicas of several series in one go, which is faster than one by one where each
+    /// has few chunks; `false` where one of the series does not allow it.
+    fn decode_together(
+        &self,
+        series: Range<usize>,
+        scratch: &mut Scratch,
+        out: &mut [Columns],
+    ) -> Result<bool, Corrupt> {
+        let mut list: Vec<(Encoding, &[u8])> = Vec::with_capacity(series.len() * 4);
+        let mut end = 0;
+        scratch.ends.clear();
+        for i in series.clone() {
+            let chunks = self.batch.chunks_of(i);
+            let lead = chunks.iter().map(|c| c.replica).min().unwrap_or(0);
+            let lone = chunks.iter().all(|c| c.replica == lead);
+            let own = || of_replica(chunks, lead as usize);
+            let simple = |c: &ChunkMeta| c.aggregate == Aggregate::Raw && c.encoding == Encoding::Xor;
+            let alone = lone || matches!(self.mode, Mode::Stable(Some(_)));
+            if !alone || !own().all(simple) || !own().zip(own().skip(1)).all(|(a, b)| a.max_time < b.min_time) {
+                return Ok(false);
+            }
+            for chunk in own() {
+                let payload = self.batch.payload(chunk);
+                end += sample_count(chunk.encoding, payload)? as usize;
+                list.push((chunk.encoding, payload));
+            }
+            scratch.ends.push(end);
+        }
+        scratch.run.clear();
+        decode_many(&list, &mut scratch.run)?;
+        let mut from = 0;
+        for (k, (i, out)) in series.zip(out).enumerate() {
+            let to = scratch.ends[k];
+            let chunks = self.batch.chunks_of(i);
+            let lone = chunks.windows(2).all(|w| w[0].replica == w[1].replica);
+            match self.mode {
+                Mode::Stable(Some(fetched)) if !lone => {
+                    let lead = scratch.begin_stable(chunks);
+                    copy(&scratch.run, from..to, &mut scratch.replicas[lead]);
+                    self.decode_stable(chunks, fetched, scratch, out)?;
+                }
+                _ => copy(&scratch.run, from..to, out),
+            }
+            from = to;
+        }
+        Ok(true)
     }
 
     /// Asks the CPU to fetch the chunks of series `i`: they are next, and lie all over mapped files.
@@ -179,7 +160,11 @@ impl Batch {
     }
 
     /// Replaces what is in `out` by the samples of chunks that do not overlap.
-    fn decode_run<'a>(&'a self, chunks: impl Iterator<Item = &'a ChunkMeta>, out: &mut Columns) -> Result<(), Corrupt> {
+    fn decode_chunks<'a>(
+        &'a self,
+        chunks: impl Iterator<Item = &'a ChunkMeta>,
+        out: &mut Columns,
+    ) -> Result<(), Corrupt> {
         let payload = |c: &'a ChunkMeta| (c.encoding, self.batch.payload(c));
         let raw = chunks.filter(|c| c.aggregate == Aggregate::Raw);
         let list: Vec<(Encoding, &[u8])> = raw.map(payload).collect();
@@ -197,11 +182,28 @@ impl Encoded for Batch {
         self.batch.labels_of(i)
     }
 
+    fn decode_run(&self, series: Range<usize>, out: &mut [Columns]) -> Result<(), Corrupt> {
+        (series.end..series.end + series.len()).for_each(|i| self.prefetch(i));
+        let all = SCRATCH.with_borrow_mut(|scratch| self.decode_together(series.clone(), scratch, out));
+        if let Ok(true) = all {
+            return Ok(());
+        }
+        // One by one: that is always possible, and says what is wrong with which.
+        series.zip(out).try_for_each(|(i, out)| self.decode(i, out))
+    }
+
     fn decode(&self, i: usize, out: &mut Columns) -> Result<(), Corrupt> {
         self.prefetch(i + 1);
         let decoded = SCRATCH.with_borrow_mut(|scratch| self.decode_with(self.batch.chunks_of(i), scratch, out));
         decoded.map_err(|e| e.within(&format!("a chunk of {:?}", self.labels(i)), 0))
     }
+}
+
+/// Replaces what is in `out` by some of the floats in `from`.
+fn copy(from: &Columns, range: Range<usize>, out: &mut Columns) {
+    out.clear();
+    out.t.extend_from_slice(&from.t[range.clone()]);
+    out.v.extend_from_slice(&from.v[range]);
 }
 
 fn of_replica(chunks: &[ChunkMeta], number: usize) -> impl Iterator<Item = &ChunkMeta> {

@@ -17,10 +17,10 @@ mod sparse;
 mod timeline;
 mod union;
 
-pub use cells::{stable, stable_within};
+pub use cells::{Known, stable, stable_within};
 pub use lanes::{Lanes, split_lanes};
 pub use penalty::penalty;
-pub use sparse::{Span, needed};
+pub use sparse::{Span, Survey, needed};
 pub use union::union;
 
 use std::fmt;

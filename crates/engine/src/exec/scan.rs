@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use block::Columns;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
-use model::{METRIC_NAME, Series};
+use model::{LabelsRef, METRIC_NAME, Series};
 use promql::Span;
 use request::{Context, MemoryLease};
 
@@ -107,7 +107,8 @@ struct Work {
 
 #[derive(Debug, Default)]
 struct Buffers {
-    columns: Columns,
+    /// One for each series that is decoded in one go.
+    columns: Vec<Columns>,
     scratch: Scratch,
     /// For the columns' floats.
     lease: Option<MemoryLease>,
@@ -266,6 +267,13 @@ fn morsel_size(shape: &Shape) -> usize {
     (by_time as usize).min(by_steps.max(1))
 }
 
+/// How many series are decoded in one go: several where each has only a few chunks.
+fn decoded_together(shape: &Shape) -> usize {
+    const HOUR_MS: i64 = 3_600_000;
+    let samples = shape.samples();
+    if samples.max.saturating_sub(samples.min) <= 4 * HOUR_MS { 16 } else { 1 }
+}
+
 /// # Errors
 /// When there is something to smooth by a factor that is none.
 pub(super) fn check_factors(params: Params<'_>, shape: &Shape, columns: &Columns) -> Result<(), Error> {
@@ -306,9 +314,20 @@ impl Work {
         morsel.rows.reserve_exact(range.len() * self.shape.grid.len());
         self.pay(&mut morsel.lease, morsel.rows.capacity() * 8)?;
         let mut samples = 0;
-        for i in range.clone() {
+        let together = decoded_together(&self.shape);
+        buffers.columns.resize_with(together, Columns::new);
+        for from in range.clone().step_by(together) {
             self.cx.check()?;
-            samples += self.series(batch, i, &mut buffers, &mut morsel)?;
+            let part = from..(from + together).min(range.end);
+            match &mut buffers.columns[..] {
+                [columns] => batch.decode(from, columns)?,
+                columns => batch.decode_run(part.clone(), columns)?,
+            }
+            let held: usize = buffers.columns.iter().map(|c| c.t.capacity() * 16).sum();
+            self.pay(&mut buffers.lease, held)?;
+            for (columns, i) in buffers.columns.iter_mut().zip(part) {
+                samples += self.series(batch, i, columns, &mut buffers.scratch, &mut morsel)?;
+            }
         }
         watch.end(range.len(), samples);
         self.buffers.lock().unwrap_or_else(PoisonError::into_inner).push(buffers);
@@ -332,30 +351,34 @@ impl Work {
         self.morsels.lock().unwrap_or_else(PoisonError::into_inner).push(morsel);
     }
 
-    /// Appends the row of series `i` to the morsel, unless it has no value; gives the number of samples.
-    fn series(&self, batch: &dyn Encoded, i: usize, buffers: &mut Buffers, morsel: &mut Morsel) -> Result<u64, Error> {
+    /// Appends the row of series `i`, whose samples are in `columns`, to the morsel, unless it has no value; gives the number of samples.
+    fn series(
+        &self,
+        batch: &dyn Encoded,
+        i: usize,
+        columns: &mut Columns,
+        scratch: &mut Scratch,
+        morsel: &mut Morsel,
+    ) -> Result<u64, Error> {
         let from = morsel.rows.len();
         morsel.rows.resize(from + self.shape.grid.len(), ABSENT);
-        let samples = self.fill(batch, i, buffers, morsel, from)?;
+        let samples = self.fill(batch.labels(i), columns, scratch, morsel, from)?;
         if morsel.rows.len() > morsel.count * self.shape.grid.len() {
             morsel.rows.truncate(from);
         }
         Ok(samples)
     }
 
-    /// Evaluates series `i` into the row that begins at `from`, and counts it if it has a value.
+    /// Evaluates a series into the row that begins at `from`, and counts it if it has a value.
     fn fill(
         &self,
-        batch: &dyn Encoded,
-        i: usize,
-        buffers: &mut Buffers,
+        labels: LabelsRef<'_>,
+        columns: &mut Columns,
+        scratch: &mut Scratch,
         morsel: &mut Morsel,
         from: usize,
     ) -> Result<u64, Error> {
-        let Buffers { columns, scratch, lease } = buffers;
         let row = &mut morsel.rows[from..];
-        batch.decode(i, columns)?;
-        self.pay(lease, columns.t.capacity() * 16)?;
         if !self.starts {
             columns.clear_starts();
         }
@@ -375,7 +398,6 @@ impl Work {
             note_quantiles(&self.first, row, &mut morsel.notes, self.span);
         }
         let samples = columns.len() as u64;
-        let labels = batch.labels(i);
         let mut histograms = None;
         if !columns.ht.is_empty() {
             if self.statistics {

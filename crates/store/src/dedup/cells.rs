@@ -4,7 +4,7 @@ use block::Columns;
 use model::TimeRange;
 
 use super::timeline::{Timeline, Writer};
-use super::{CELL_MS, EDGE_MS};
+use super::{CELL_MS, EDGE_MS, Survey};
 
 /// What is taken for the scrape interval where no replica has two samples in a cell.
 const UNKNOWN_INTERVAL_MS: i64 = 60_000;
@@ -18,17 +18,30 @@ const UNKNOWN_INTERVAL_MS: i64 = 60_000;
 /// kept where it is the elected replica's, or follows a sample taken from its own replica, and no other
 /// replica goes on within 1.5 intervals: it says that all replicas have lost the series.
 pub fn stable(replicas: &[Columns], out: &mut Columns) {
-    let _all_there = stable_within(replicas, &[], TimeRange::ALL, out);
+    let _all_there = stable_within(replicas, &Known::default(), TimeRange::ALL, out);
 }
 
-/// As [`stable`], for the samples within `range`, where of some replicas not all are there: `holes[r]` says
-/// where samples of replica `r` may lie that are not among its columns, ascending; [`needed`](super::needed)
-/// finds chunks that can be left out. `false` where one of these was needed after all: what is in `out` is
-/// then to be thrown away.
+/// What is known of replicas beside their columns.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// A replica of which all samples are there, and what was found out about it.
+    pub lead: usize,
+    pub survey: Survey,
+    /// `holes[r]` says where samples of replica `r` may lie that are not among its columns, ascending;
+    /// [`needed`](super::needed) finds chunks that can be left out.
+    pub holes: Vec<Vec<TimeRange>>,
+}
+
+/// As [`stable`], for the samples within `range`, where of some replicas not all are there. `false` where one
+/// of those was needed after all: what is in `out` is then to be thrown away.
 #[must_use]
-pub fn stable_within(replicas: &[Columns], holes: &[Vec<TimeRange>], range: TimeRange, out: &mut Columns) -> bool {
-    let holes = |r: usize| holes.get(r).map_or(&[][..], Vec::as_slice);
-    let timelines: Vec<_> = replicas.iter().enumerate().map(|(r, c)| Timeline::within(c, range, holes(r))).collect();
+pub fn stable_within(replicas: &[Columns], known: &Known, range: TimeRange, out: &mut Columns) -> bool {
+    let holes = |r: usize| known.holes.get(r).map_or(&[][..], Vec::as_slice);
+    let mut timelines: Vec<_> =
+        replicas.iter().enumerate().map(|(r, c)| Timeline::within(c, range, holes(r))).collect();
+    if let Some(lead) = timelines.get_mut(known.lead) {
+        lead.survey = Some(&known.survey);
+    }
     merge_cells(&timelines, out);
     timelines.iter().all(Timeline::sufficed)
 }
@@ -146,6 +159,12 @@ impl Cell {
     fn is_whole(&mut self, timelines: &[Timeline<'_>]) -> bool {
         let slice = self.slices[self.elected].clone();
         let timeline = &timelines[self.elected];
+        if let Some((own, least)) = timeline.survey.and_then(|s| s.whole(self.start.div_euclid(CELL_MS)))
+            && own == slice.len()
+        {
+            self.least_distance = least;
+            return true;
+        }
         let times = &timeline.times[slice.clone()];
         let (Some(&first), Some(&last)) = (times.first(), times.last()) else { return false };
         let (least, most) = distances(times);
@@ -220,16 +239,21 @@ impl Cell {
         if !self.whole {
             return self.least_distance;
         }
-        let all = samples(timelines, self.elected, self.slices[self.elected].clone(), false);
-        self.picks.clear();
-        self.picks.extend(all);
+        self.pick_all(timelines);
         median(&self.picks, &self.slices, timelines, &mut self.distances)
+    }
+
+    /// Picks all samples of the elected replica, none of which is a marker.
+    fn pick_all(&mut self, timelines: &[Timeline<'_>]) {
+        let (replica, slice) = (self.elected, self.slices[self.elected].clone());
+        let times = &timelines[replica].times[slice.clone()];
+        self.picks.clear();
+        self.picks.extend(times.iter().zip(slice).map(|(&t, i)| Pick { t, replica, i }));
     }
 
     fn add(&mut self, pick: Pick, timelines: &[Timeline<'_>]) {
         if std::mem::take(&mut self.whole) {
-            self.picks.clear();
-            self.picks.extend(samples(timelines, self.elected, self.slices[self.elected].clone(), false));
+            self.pick_all(timelines);
         }
         let i = self.picks.partition_point(|p| p.t < pick.t);
         if self.picks.get(i).is_none_or(|p| p.t != pick.t) {

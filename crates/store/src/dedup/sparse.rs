@@ -14,18 +14,46 @@ pub struct Span {
     pub samples: u32,
 }
 
-/// Which chunks of another replica [`stable`](super::stable) needs to see beside all samples of the `first`
-/// replica, into `needed`, which is replaced: those that touch a cell for which it is not certain, whatever
-/// the chunks hold, that the first replica is elected and leaves no gap; and those that lie beside such a
-/// cell where a gap reaches over its border, as far as that can be foreseen. Only samples within `range`
-/// count. `spans` ascend and do not overlap.
-pub fn needed(first: &Columns, range: TimeRange, spans: &[Span], needed: &mut Vec<bool>) {
-    needed.clear();
-    if !first.ht.is_empty() {
-        needed.resize(spans.len(), true);
-        return;
+/// What is known of a replica of which all samples are there.
+#[derive(Clone, Debug)]
+pub struct Survey {
+    range: TimeRange,
+    /// The cells without a gap or marker, ascending.
+    cells: Vec<Whole>,
+}
+
+impl Default for Survey {
+    fn default() -> Self {
+        Self { range: TimeRange::ALL, cells: Vec::new() }
     }
-    let mut cells = whole_cells(first, range);
+}
+
+impl Survey {
+    /// Looks at the samples within `range`; what was known before is forgotten.
+    pub fn look(&mut self, replica: &Columns, range: TimeRange) {
+        self.range = range;
+        self.cells.clear();
+        // Where histograms are among the samples nothing is known.
+        if replica.ht.is_empty() {
+            find_whole(replica, range, &mut self.cells);
+        }
+    }
+
+    /// The number of samples and their least distance in the cell with this number, if it is whole.
+    pub(super) fn whole(&self, number: i64) -> Option<(usize, i64)> {
+        let cell = self.cells.get(self.cells.partition_point(|cell| cell.number < number))?;
+        (cell.number == number).then_some((cell.own, cell.least))
+    }
+}
+
+/// Which chunks of another replica [`stable`](super::stable) needs to see beside all samples of the first
+/// replica, which were surveyed, into `needed`, which is replaced: those that touch a cell for which it is not certain, whatever
+/// the chunks hold, that the first replica is elected and leaves no gap; and those that lie beside such a
+/// cell where a gap reaches over its border, as far as that can be foreseen. `spans` ascend and do not overlap.
+pub fn needed(survey: &mut Survey, spans: &[Span], needed: &mut Vec<bool>) {
+    needed.clear();
+    let (cells, range) = (&mut survey.cells, survey.range);
+    cells.iter_mut().for_each(|cell| cell.others = 0);
     for (touched, span) in covered(spans, range) {
         let from = cells.partition_point(|cell| cell.number < touched.0);
         for cell in cells[from..].iter_mut().take_while(|cell| cell.number <= touched.1) {
@@ -92,8 +120,7 @@ impl Whole {
     }
 }
 
-fn whole_cells(first: &Columns, range: TimeRange) -> Vec<Whole> {
-    let mut cells = Vec::new();
+fn find_whole(first: &Columns, range: TimeRange, cells: &mut Vec<Whole>) {
     let end = first.t.partition_point(|&t| t <= range.max);
     let mut at = first.t[..end].partition_point(|&t| t < range.min);
     while at < end {
@@ -109,7 +136,6 @@ fn whole_cells(first: &Columns, range: TimeRange) -> Vec<Whole> {
         }
         at += n;
     }
-    cells
 }
 
 /// The first and the last cell that each span touches.

@@ -6,6 +6,8 @@ use block::Columns;
 use model::histogram::CounterResetHint;
 use model::{TimeRange, is_stale};
 
+use super::Survey;
+
 /// The samples of one replica in the order of time, whatever their kind.
 #[derive(Debug)]
 pub(super) struct Timeline<'a> {
@@ -18,6 +20,8 @@ pub(super) struct Timeline<'a> {
     skip: usize,
     /// Where samples may lie that are not known, ascending.
     holes: &'a [TimeRange],
+    /// What is known of its cells beforehand.
+    pub(super) survey: Option<&'a Survey>,
     /// Somebody asked for samples in a hole.
     missed: Cell<bool>,
 }
@@ -38,6 +42,7 @@ impl<'a> Timeline<'a> {
             order: Vec::new(),
             skip: floats.start,
             holes,
+            survey: None,
             missed: Cell::new(false),
         };
         if !histograms.is_empty() {

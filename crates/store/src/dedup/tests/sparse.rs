@@ -25,7 +25,9 @@ fn merged_sparsely(a: &Columns, b: &Columns, samples: usize, range: TimeRange) -
     };
     let spans: Vec<_> = parts.iter().map(span).collect();
     let mut marks = vec![true];
-    needed(a, range, &spans, &mut marks);
+    let mut known = Known::default();
+    known.survey.look(a, range);
+    needed(&mut known.survey, &spans, &mut marks);
     assert_eq!(marks.len(), spans.len());
     let (mut some, mut holes) = (Columns::default(), Vec::new());
     for ((part, span), needed) in parts.iter().zip(&spans).zip(&marks) {
@@ -37,7 +39,8 @@ fn merged_sparsely(a: &Columns, b: &Columns, samples: usize, range: TimeRange) -
         }
     }
     let mut out = Columns::default();
-    let sufficed = stable_within(&[a.clone(), some], &[Vec::new(), holes], range, &mut out);
+    known.holes = vec![Vec::new(), holes];
+    let sufficed = stable_within(&[a.clone(), some], &known, range, &mut out);
     (out, marks.iter().filter(|needed| **needed).count(), sufficed)
 }
 
