@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use block::{BlockMeta, BlockReader, BlockWriter, Encoding, NewChunk, SeriesEntry};
+use block::verify::{Files, verify};
+use block::{BlockMeta, BlockReader, BlockWriter, Encoding, NewChunk, SEGMENT_BYTES_MAX, SeriesEntry};
 use model::Labels;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -124,6 +125,10 @@ fn every_label_pair_leads_to_its_series() {
 
 /// Writes the merged content of blocks that do not overlap, as a compaction does.
 fn merge(inputs: &[BlockReader], to: &Path, meta: BlockMeta) -> BlockMeta {
+    merge_into_segments(inputs, to, meta, SEGMENT_BYTES_MAX)
+}
+
+fn merge_into_segments(inputs: &[BlockReader], to: &Path, meta: BlockMeta, segment_bytes: u64) -> BlockMeta {
     let mut symbols = BTreeSet::new();
     let mut series: BTreeMap<Labels, Vec<(i64, i64, u64, usize)>> = BTreeMap::new();
     for (i, block) in inputs.iter().enumerate() {
@@ -135,7 +140,7 @@ fn merge(inputs: &[BlockReader], to: &Path, meta: BlockMeta) -> BlockMeta {
             series.entry(labels_of(block, &entry)).or_default().extend(chunks);
         }
     }
-    let mut writer = BlockWriter::create(to, symbols).unwrap();
+    let mut writer = BlockWriter::with_segment_size(to, symbols, segment_bytes).unwrap();
     for (labels, chunks) in &mut series {
         chunks.sort_unstable();
         let new = |&(min_time, max_time, chunk_ref, i): &(i64, i64, u64, usize)| {
@@ -196,4 +201,46 @@ fn rewriting_a_block_gives_the_same_bytes() {
             std::fs::remove_dir_all(to).unwrap();
         }
     }
+}
+
+#[test]
+fn small_segment_files_hold_the_same_chunks() {
+    const SEGMENT_BYTES: u64 = 16 << 10;
+    let Some(bucket) = golden::bucket("fleet/bucket") else { return };
+    let temporary = tempfile::tempdir().unwrap();
+    let block = BlockReader::open(&blocks(&bucket)[0]).unwrap();
+    let written =
+        merge_into_segments(std::slice::from_ref(&block), temporary.path(), block.meta.clone(), SEGMENT_BYTES);
+    assert_eq!(written.stats, block.meta.stats);
+    let rewritten = BlockReader::open(temporary.path()).unwrap();
+    let bytes: Vec<_> = rewritten.chunks.segments().iter().map(|s| s.len() as u64).collect();
+    assert!(bytes.len() >= 5 && bytes.iter().all(|&b| b <= SEGMENT_BYTES), "{bytes:?}");
+    // Only the headers of the files are more, and the next chunk of each would not have fitted.
+    let chunks: u64 = bytes.iter().map(|b| b - 8).sum();
+    assert_eq!(chunks, block.chunks.segments()[0].len() as u64 - 8);
+    let (mut ours, mut theirs) = (SeriesEntry::default(), SeriesEntry::default());
+    let series =
+        rewritten.index.all_postings().unwrap().to_vec().into_iter().zip(block.index.all_postings().unwrap().iter());
+    let mut last = (0, 8);
+    for (a, b) in series {
+        rewritten.index.series(a, &mut ours).unwrap();
+        block.index.series(b, &mut theirs).unwrap();
+        assert_eq!(ours.chunks.len(), theirs.chunks.len());
+        for (ours, theirs) in ours.chunks.iter().zip(&theirs.chunks) {
+            let (found, wanted) = (rewritten.chunks.chunk(ours.chunk_ref), block.chunks.chunk(theirs.chunk_ref));
+            let (found, wanted) = (found.unwrap(), wanted.unwrap());
+            assert_eq!((found.encoding, found.payload), (wanted.encoding, wanted.payload));
+            if ours.segment() != last.0 {
+                assert_eq!((ours.segment(), ours.offset()), (last.0 + 1, 8));
+                assert!(last.1 + found.payload.len() as u64 + 10 > SEGMENT_BYTES, "cut at {last:?}");
+            } else {
+                assert_eq!(u64::from(ours.offset()), last.1);
+            }
+            last = (ours.segment(), found.end as u64);
+        }
+    }
+    let mut files = Files::open(temporary.path()).unwrap();
+    files.meta = written.to_json().into();
+    let problems = verify(&files).problems;
+    assert!(problems.iter().all(|p| p.file == "meta.json"), "{problems:?}");
 }

@@ -10,6 +10,8 @@ const TAIL: usize = 36;
 /// before behind `1`.
 const USUAL: u64 = 0b10 << 62 | 1 << 47;
 const USUAL_MASK: u64 = 0b11 << 62 | 1 << 47;
+/// So many bits a word shows at least: up to seven of its bits lie before the position.
+const SHOWN: u32 = 57;
 /// The copy: what a sample and a load reach behind the tail.
 const PADDED: usize = 64;
 
@@ -64,6 +66,7 @@ fn run_on(bytes: &[u8], state: &State, t: &mut [Slot<i64>], v: &mut [Slot<f64>])
     while k < n {
         let Some(near) = near(bytes, pos) else { break };
         let first = word(near, 0, pos);
+        // What `step` does, spelled out for the usual sample: it stays in registers so.
         if first & USUAL_MASK == USUAL {
             let value = word(near, 2, pos);
             let mut next = window;
@@ -74,7 +77,7 @@ fn run_on(bytes: &[u8], state: &State, t: &mut [Slot<i64>], v: &mut [Slot<f64>])
                 skip = 13;
             }
             let width = next.width();
-            if skip + width <= 57 {
+            if skip + width <= SHOWN {
                 delta = delta.wrapping_add(signed_at(first, 2, 14));
                 time = time.wrapping_add(delta);
                 bits ^= value << skip >> (64 - width) << next.trailing();
@@ -120,6 +123,7 @@ pub(super) fn step_at(bytes: &[u8], last: State) -> Option<State> {
     step(bytes, near, word(near, 0, last.pos), last)
 }
 
+/// Decodes the sample that begins `near`, its first word being `first`.
 #[inline(always)]
 fn step(bytes: &[u8], near: &Near, first: u64, last: State) -> Option<State> {
     let State { pos, delta, .. } = last;
@@ -127,13 +131,13 @@ fn step(bytes: &[u8], near: &Near, first: u64, last: State) -> Option<State> {
     if first >> 62 == 0b10 {
         // Two bytes: the value's word is loaded before it is known where it lies.
         let next = timed(delta.wrapping_add(signed_at(first, 2, 14)), 16);
-        value::<57>(bytes, word(near, 2, pos), next)
+        value::<SHOWN>(bytes, word(near, 2, pos), next)
     } else if first >> 63 == 0 {
-        value::<56>(bytes, first << 1, timed(delta, 1))
+        value::<{ SHOWN - 1 }>(bytes, first << 1, timed(delta, 1))
     } else {
         let (dod, used) = rare(bytes, first, pos)?;
         let next = timed(delta.wrapping_add(dod), used);
-        value::<57>(bytes, word(self::near(bytes, next.pos)?, 0, next.pos), next)
+        value::<SHOWN>(bytes, word(self::near(bytes, next.pos)?, 0, next.pos), next)
     }
 }
 
@@ -180,7 +184,7 @@ fn near(bytes: &[u8], pos: usize) -> Option<&Near> {
     bytes.get(pos / 8..pos / 8 + size_of::<Near>())?.first_chunk()
 }
 
-/// The 57 or more bits from bit `pos` on, `skip` bytes (0 to 8) further, at the high end.
+/// The [`SHOWN`] or more bits from bit `pos` on, `skip` bytes (0 to 8) further, at the high end.
 #[inline(always)]
 fn word(near: &Near, skip: usize, pos: usize) -> u64 {
     let mut eight = [0; 8];

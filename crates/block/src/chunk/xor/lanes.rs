@@ -5,9 +5,13 @@
 //! covers) is done for the one lane by the portable kernel's step. Damage makes it give up: then the
 //! portable kernel decodes everything and finds out what is wrong.
 
+mod vector;
+
 use std::arch::x86_64::*;
 
 use super::super::window::Window;
+use vector::{Rows, load_row, store, swap_bytes, transpose};
+
 use super::{Part, Slot, State, begin, fast, go_on, put};
 
 /// Lanes of a vector.
@@ -195,8 +199,6 @@ fn run(lanes: &mut Lanes, steps: usize, buffer: &[u8], t: &mut [Slot<i64>], v: &
 #[repr(align(64))]
 struct Tile([Rows; 2 * GROUPS]);
 
-type Rows = [[u64; WIDE]; TILE];
-
 /// Puts a full tile into the columns; `false` if there is no room.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq")]
@@ -318,72 +320,11 @@ fn gather_where(mask: u8, pos: __m512i, buffer: &[u8]) -> __m512i {
     _mm512_sllv_epi64(swap_bytes(word), _mm512_and_si512(pos, _mm512_set1_epi64(7)))
 }
 
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq")]
-fn swap_bytes(word: __m512i) -> __m512i {
-    let order = _mm512_set4_epi32(0x0809_0a0b, 0x0c0d_0e0f, 0x0001_0203, 0x0405_0607);
-    _mm512_shuffle_epi8(word, order)
-}
-
 /// Whether a lane of group `g` went past the end of its chunk.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq")]
 fn is_past(pos: __m512i, end: &[u64; LANES], g: usize) -> bool {
     _mm512_cmpgt_epu64_mask(pos, load(end, g)) != 0
-}
-
-/// Turns eight rows of a lane each into eight columns.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq")]
-fn transpose(rows: &Rows) -> [__m512i; WIDE] {
-    let r: [__m512i; 8] = std::array::from_fn(|i| load_row(&rows[i]));
-    // Pairs of numbers, then quarters, then halves.
-    let lo = |a, b| _mm512_unpacklo_epi64(a, b);
-    let hi = |a, b| _mm512_unpackhi_epi64(a, b);
-    let pairs = [
-        lo(r[0], r[1]),
-        hi(r[0], r[1]),
-        lo(r[2], r[3]),
-        hi(r[2], r[3]),
-        lo(r[4], r[5]),
-        hi(r[4], r[5]),
-        lo(r[6], r[7]),
-        hi(r[6], r[7]),
-    ];
-    let mut out = [_mm512_setzero_si512(); WIDE];
-    for odd in 0..2 {
-        let [a, b, c, d] = [pairs[odd], pairs[odd + 2], pairs[odd + 4], pairs[odd + 6]];
-        let ab_even = _mm512_shuffle_i64x2::<0b10_00_10_00>(a, b);
-        let ab_odd = _mm512_shuffle_i64x2::<0b11_01_11_01>(a, b);
-        let cd_even = _mm512_shuffle_i64x2::<0b10_00_10_00>(c, d);
-        let cd_odd = _mm512_shuffle_i64x2::<0b11_01_11_01>(c, d);
-        // Quarters 0, 2 of a and b, and of c and d, are lanes 0 and 4; 1, 3 are lanes 2 and 6.
-        out[odd] = _mm512_shuffle_i64x2::<0b10_00_10_00>(ab_even, cd_even);
-        out[odd + 4] = _mm512_shuffle_i64x2::<0b11_01_11_01>(ab_even, cd_even);
-        out[odd + 2] = _mm512_shuffle_i64x2::<0b10_00_10_00>(ab_odd, cd_odd);
-        out[odd + 6] = _mm512_shuffle_i64x2::<0b11_01_11_01>(ab_odd, cd_odd);
-    }
-    out
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn load_row(row: &[u64; WIDE]) -> __m512i {
-    #[expect(unsafe_code, reason = "a vector load")]
-    // SAFETY: the row is 64 bytes.
-    unsafe {
-        _mm512_loadu_si512(row.as_ptr().cast())
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn store(row: &mut [u64; WIDE], value: __m512i) {
-    #[expect(unsafe_code, reason = "a vector store")]
-    // SAFETY: the row is 64 bytes.
-    unsafe {
-        _mm512_storeu_si512(row.as_mut_ptr().cast(), value);
-    }
 }
 
 /// The numbers of group `g`.
