@@ -1,5 +1,7 @@
-//! The frame of every component's HTTP server: probes, metrics, panics contained, graceful shutdown.
+//! The frame of every component's HTTP server: probes, metrics, panics contained, answers compressed, graceful
+//! shutdown.
 
+mod compress;
 mod metrics;
 
 use std::net::SocketAddr;
@@ -69,6 +71,7 @@ pub fn frame(shell: &Shell, router: Router) -> Router {
     let metrics = HttpMetrics::register(shell);
     router
         .merge(probes)
+        .layer(middleware::from_fn_with_state(shell.clone(), compress::compress))
         .layer(middleware::from_fn(contain_panic))
         .layer(middleware::from_fn_with_state(metrics, observe))
 }
