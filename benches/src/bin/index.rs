@@ -29,16 +29,31 @@ struct Args {
     /// Rounds of each measurement
     #[arg(long, default_value_t = 15)]
     rounds: usize,
+    /// Measure only this: postings, writing or opening (what was written)
+    #[arg(long)]
+    only: Option<String>,
+}
+
+impl Args {
+    fn measures(&self, what: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only == what)
+    }
 }
 
 fn main() -> Result<()> {
     let args = Args::parse();
     std::fs::create_dir_all(&args.dir)?;
-    measure_postings(&args)?;
+    if args.measures("postings") {
+        measure_postings(&args)?;
+    }
     for shape in [Shape::Fleet, Shape::Unique] {
         let dir = args.dir.join(shape.name());
-        measure_writing(&dir, shape, args.rounds.min(5))?;
-        measure_opening(&dir, shape, args.rounds)?;
+        if args.measures("writing") {
+            measure_writing(&dir, shape, args.rounds.min(5))?;
+        }
+        if args.measures("opening") {
+            measure_opening(&dir, shape, args.rounds)?;
+        }
     }
     Ok(())
 }
@@ -47,11 +62,27 @@ fn say(line: &str) -> Result<()> {
     Ok(writeln!(std::io::stdout(), "{line}")?)
 }
 
-/// The best and the middle of some rounds.
-fn timed(rounds: usize, mut work: impl FnMut() -> Result<Duration>) -> Result<(f64, f64)> {
-    let mut times = (0..rounds.max(1)).map(|_| Ok(work()?.as_secs_f64() * 1e3)).collect::<Result<Vec<f64>>>()?;
+/// Milliseconds: the best and the middle round, and what the processor was busy in the mean, which says
+/// something on a shared machine too.
+struct Times {
+    best: f64,
+    median: f64,
+    busy: f64,
+}
+
+fn timed(rounds: usize, mut work: impl FnMut() -> Result<Duration>) -> Result<Times> {
+    let rounds = rounds.max(1);
+    let before = busy_ms();
+    let mut times = (0..rounds).map(|_| Ok(work()?.as_secs_f64() * 1e3)).collect::<Result<Vec<f64>>>()?;
+    let busy = (busy_ms() - before) / rounds as f64;
     times.sort_unstable_by(f64::total_cmp);
-    Ok((times[0], times[times.len() / 2]))
+    Ok(Times { best: times[0], median: times[rounds / 2], busy })
+}
+
+/// How long this thread has run so far.
+fn busy_ms() -> f64 {
+    let schedstat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    schedstat.split(' ').next().and_then(|ns| ns.parse::<f64>().ok()).map_or(f64::NAN, |ns| ns / 1e6)
 }
 
 /// One chunk of one sample, the same for all series: only the index counts here.
@@ -122,7 +153,10 @@ fn measure_postings(args: &Args) -> Result<()> {
         index.bytes().len() >> 20,
         kib(&dir)?
     ))?;
-    say(&format!("{:<28} {:>9} {:>9} {:>9}   of which compiling", "matchers", "series", "best", "median"))?;
+    say(&format!(
+        "{:<28} {:>9} {:>9} {:>9} {:>9}   of which compiling",
+        "matchers", "series", "best", "median", "busy"
+    ))?;
     let mut shuffled: Vec<usize> = (0..all).step_by((all / 50_000).max(1)).collect();
     let mut state = 0x2545_F491_4F6C_DD1D_u64;
     for k in (1..shuffled.len()).rev() {
@@ -150,7 +184,7 @@ fn measure_postings(args: &Args) -> Result<()> {
     for (text, conditions, expected) in cases {
         let mut compiling = Duration::MAX;
         let mut found = 0;
-        let (best, median) = timed(args.rounds, || {
+        let Times { best, median, busy } = timed(args.rounds, || {
             let start = Instant::now();
             let matchers: Vec<Matcher> =
                 conditions.iter().map(|&(op, name, value)| Matcher::new(op, name, value)).collect::<Result<_, _>>()?;
@@ -162,7 +196,7 @@ fn measure_postings(args: &Args) -> Result<()> {
             Ok(took)
         })?;
         let compiling = compiling.as_secs_f64() * 1e3;
-        say(&format!("{text:<28} {found:>9} {best:>6.2} ms {median:>6.2} ms   {compiling:.2} ms"))?;
+        say(&format!("{text:<28} {found:>9} {best:>6.2} ms {median:>6.2} ms {busy:>6.2} ms   {compiling:.2} ms"))?;
     }
     Ok(())
 }
@@ -235,7 +269,7 @@ fn prepare(shape: Shape) -> Prepared {
 
 fn measure_writing(dir: &Path, shape: Shape, rounds: usize) -> Result<()> {
     let Prepared { symbols, series } = prepare(shape);
-    let (best, median) = timed(rounds, || {
+    let Times { best, median, busy } = timed(rounds, || {
         if dir.exists() {
             std::fs::remove_dir_all(dir)?;
         }
@@ -248,7 +282,7 @@ fn measure_writing(dir: &Path, shape: Shape, rounds: usize) -> Result<()> {
         Ok(start.elapsed())
     })?;
     say(&format!(
-        "\nwriting 1 M series ({}, {} symbols): best {best:.0} ms, median {median:.0} ms, {:.2} M series/s",
+        "\nwriting 1 M series ({}, {} symbols): best {best:.0} ms, median {median:.0} ms, busy {busy:.0} ms, {:.2} M series/s",
         shape.name(),
         symbols.len(),
         1e3 / best
@@ -275,7 +309,7 @@ fn measure_opening(dir: &Path, shape: Shape, rounds: usize) -> Result<()> {
     let mut lines =
         [("without a sparse header", None), ("leaving one", Some(true)), ("with the one left", Some(false))];
     for (what, leaves) in &mut lines {
-        let (best, median) = timed(rounds, || {
+        let Times { best, median, busy } = timed(rounds, || {
             if *leaves == Some(true) {
                 let _gone = std::fs::remove_file(&sparse);
             }
@@ -287,7 +321,10 @@ fn measure_opening(dir: &Path, shape: Shape, rounds: usize) -> Result<()> {
             lookup(&index)?;
             Ok(start.elapsed())
         })?;
-        say(&format!("opening and first lookup ({}), {what}: best {best:.3} ms, median {median:.3} ms", shape.name()))?;
+        say(&format!(
+            "opening and first lookup ({}), {what}: best {best:.3} ms, median {median:.3} ms, busy {busy:.3} ms",
+            shape.name()
+        ))?;
     }
     say(&format!("index {} KiB, sparse header {} KiB", std::fs::metadata(&path)?.len() >> 10, kib(dir)?))
 }

@@ -7,6 +7,7 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
 use std::path::Path;
 
 use ::bytes::Bytes;
@@ -15,8 +16,10 @@ use crate::index::INDEX_FILE;
 use crate::meta::META_FILE;
 use crate::segment::segment_name;
 use crate::tombstones::TOMBSTONES_FILE;
-use crate::{BlockMeta, ChunkReader, Corrupt, IndexReader, Tombstones, map_file};
+use crate::{BlockMeta, ChunkReader, Corrupt, IndexReader, Postings, SeriesEntry, Tombstones, map_file};
 use cover::Cover;
+pub use index::Indexed;
+pub use samples::Samples;
 
 /// So many problems are listed; of the others there is the count.
 pub const PROBLEMS_MAX: usize = 100;
@@ -90,6 +93,12 @@ impl Findings {
         }
     }
 
+    fn append(&mut self, other: Self) {
+        other.problems.into_iter().for_each(|problem| self.add(problem));
+        self.omitted += other.omitted;
+        self.series += other.series;
+    }
+
     fn note(&mut self, file: &str, offset: u64, what: impl Into<String>) {
         self.add(Corrupt::new(offset, what).within(file, 0));
     }
@@ -103,28 +112,97 @@ impl Findings {
 /// Verifies a block. Whatever the files hold, it ends; it goes on behind a problem as far as it can.
 #[must_use]
 pub fn verify(files: &Files) -> Findings {
-    let mut findings = Findings { bytes: files.bytes(), ..Findings::default() };
-    let meta = BlockMeta::parse(&files.meta);
-    let meta = findings.or_note(meta, META_FILE);
-    let index = findings.or_note(IndexReader::new(files.index.clone()), INDEX_FILE);
-    let chunks = findings.or_note(ChunkReader::new(files.segments.clone()), "chunks");
-    let mut samples = samples::Samples::new(files);
-    let mut references = Vec::new();
-    if let Some(index) = &index {
-        references = index::verify(index, &mut findings, |findings, entry| {
-            if let Some(chunks) = &chunks {
-                samples.series(chunks, entry, findings);
+    let verification = Verification::new(files.clone());
+    let samples = verification.samples(verification.parts(1).into_iter().next().unwrap_or_default());
+    let index = verification.index();
+    verification.finish(index, [samples])
+}
+
+/// The verification of one block as jobs that can run side by side: [`index`](Self::index), and
+/// [`samples`](Self::samples) of each of the [`parts`](Self::parts).
+#[derive(Debug)]
+pub struct Verification {
+    files: Files,
+    meta: Option<BlockMeta>,
+    index: Option<IndexReader>,
+    chunks: Option<ChunkReader>,
+    /// As far as they can be read.
+    references: Vec<u32>,
+    findings: Findings,
+}
+
+impl Verification {
+    #[must_use]
+    pub fn new(files: Files) -> Self {
+        let mut findings = Findings { bytes: files.bytes(), ..Findings::default() };
+        let meta = findings.or_note(BlockMeta::parse(&files.meta), META_FILE);
+        let index = findings.or_note(IndexReader::new(files.index.clone()), INDEX_FILE);
+        let chunks = findings.or_note(ChunkReader::new(files.segments.clone()), "chunks");
+        let all = index.as_ref().map(|index| index.all_postings().and_then(Postings::to_sorted));
+        let references = all.and_then(|all| findings.or_note(all, INDEX_FILE)).unwrap_or_default();
+        Self { files, meta, index, chunks, references, findings }
+    }
+
+    /// `None` where it cannot be read.
+    #[must_use]
+    pub fn meta(&self) -> Option<&BlockMeta> {
+        self.meta.as_ref()
+    }
+
+    /// All series in at most `count` parts of similar size.
+    #[must_use]
+    pub fn parts(&self, count: usize) -> Vec<Range<usize>> {
+        let (all, size) = (self.references.len(), self.references.len().div_ceil(count.max(1)).max(1));
+        (0..all).step_by(size).map(|start| start..all.min(start + size)).collect()
+    }
+
+    /// Verifies everything in the index.
+    #[must_use]
+    pub fn index(&self) -> Indexed {
+        self.index.as_ref().map_or_else(Indexed::default, |index| index::verify(index, &self.references))
+    }
+
+    /// Verifies the chunks of a part of the series.
+    #[must_use]
+    pub fn samples(&self, part: Range<usize>) -> Samples {
+        let mut samples = Samples::new(self.files.segments.len());
+        let mut entry = SeriesEntry::default();
+        if let (Some(index), Some(chunks)) = (&self.index, &self.chunks) {
+            for &reference in self.references.get(part).unwrap_or_default() {
+                // What cannot be read is noted with the index.
+                if index.series(reference, &mut entry).is_ok() {
+                    samples.series(chunks, &entry);
+                }
             }
-        });
+        }
+        samples
     }
-    if index.is_some() && chunks.is_some() {
-        samples.finish(files, &mut findings);
+
+    /// Holds the jobs' results, in the order of the parts, against each other and against `meta.json`.
+    #[must_use]
+    pub fn finish(&self, indexed: Indexed, samples: impl IntoIterator<Item = Samples>) -> Findings {
+        let mut findings = self.findings.clone();
+        findings.append(indexed.findings);
+        let mut all = Samples::new(self.files.segments.len());
+        samples.into_iter().for_each(|one| all.append(one));
+        if self.index.is_some() && self.chunks.is_some() {
+            all.finish(&self.files, &mut findings);
+        }
+        let tombstones = verify_tombstones(&self.files, &self.references, &mut findings);
+        if let Some(meta) = &self.meta {
+            let counts = Counts { series: findings.series, series_max: indexed.series_max, tombstones };
+            verify_meta(meta, &self.files, &all, &counts, &mut findings);
+        }
+        findings
     }
-    let tombstones = verify_tombstones(files, &references, &mut findings);
-    if let Some(meta) = meta {
-        verify_meta(&meta, files, &samples, tombstones, &mut findings);
-    }
-    findings
+}
+
+/// What the other files hold.
+struct Counts {
+    series: u64,
+    /// From one series to the next, in bytes.
+    series_max: u64,
+    tombstones: u64,
 }
 
 /// Gives how many ranges there are.
@@ -139,7 +217,7 @@ fn verify_tombstones(files: &Files, references: &[u32], findings: &mut Findings)
     tombstones.len() as u64
 }
 
-fn verify_meta(meta: &BlockMeta, files: &Files, samples: &samples::Samples, tombstones: u64, findings: &mut Findings) {
+fn verify_meta(meta: &BlockMeta, files: &Files, samples: &Samples, found: &Counts, findings: &mut Findings) {
     let mut note = |what: String| findings.note(META_FILE, 0, what);
     if meta.min_time > meta.max_time {
         note(format!("minTime {} is after maxTime {}", meta.min_time, meta.max_time));
@@ -155,10 +233,10 @@ fn verify_meta(meta: &BlockMeta, files: &Files, samples: &samples::Samples, tomb
     let stats = &meta.stats;
     let (floats, histograms) = samples.kinds();
     let mut counts = vec![
-        ("numSeries", stats.num_series, samples.series_count()),
+        ("numSeries", stats.num_series, found.series),
         ("numChunks", stats.num_chunks, samples.chunks()),
         ("numSamples", stats.num_samples, samples.count()),
-        ("numTombstones", stats.num_tombstones, tombstones),
+        ("numTombstones", stats.num_tombstones, found.tombstones),
     ];
     // Only newer writers tell the kinds apart.
     if stats.num_float_samples + stats.num_histogram_samples > 0 && meta.resolution_ms() == 0 {
@@ -171,6 +249,15 @@ fn verify_meta(meta: &BlockMeta, files: &Files, samples: &samples::Samples, tomb
         }
     }
     let Some(thanos) = &meta.thanos else { return };
+    let said = &thanos.index_stats;
+    if said.series_max_size > 0 && said.series_max_size != found.series_max {
+        note(format!("series_max_size is {}, the longest series has {}", said.series_max_size, found.series_max));
+    }
+    // Others leave out the last chunk of each series, whose end they do not see in the index.
+    let (longest, longest_but_last) = samples.chunk_max();
+    if said.chunk_max_size > 0 && ![longest, longest_but_last].contains(&said.chunk_max_size) {
+        note(format!("chunk_max_size is {}, the longest chunk has {longest}", said.chunk_max_size));
+    }
     for file in thanos.files.iter().filter(|f| f.rel_path != META_FILE) {
         let segment = (0..files.segments.len()).find(|&i| segment_name(i as u32) == file.rel_path);
         let found = match (segment, &*file.rel_path) {

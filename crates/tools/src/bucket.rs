@@ -63,10 +63,10 @@ pub(crate) async fn verify_bucket(
         let dir = dir.clone();
         async move {
             if let Some(local) = bucket.local_block(id) {
-                return Ok(cx.run(move || verify::verify_dir(&local)).await?);
+                return verify::verify_dir(&local, cx).await;
             }
             let fetched = fetch::Fetched::new(bucket, id, &dir).await.with_context(|| format!("fetch block {id}"))?;
-            anyhow::Ok(cx.run(move || verify::verify_dir(fetched.dir())).await?)
+            verify::verify_dir(fetched.dir(), cx).await
         }
     };
     stream::iter(ids).map(verify).buffered(concurrency).try_collect().await

@@ -19,6 +19,11 @@ impl Cover {
         self.parts.push(Part { start, end, what });
     }
 
+    /// Adds another one's parts of the same file.
+    pub(super) fn append(&mut self, mut other: Self) {
+        self.parts.append(&mut other.parts);
+    }
+
     /// Notes bytes that belong to two parts or to none. Between parts, fewer than `align` zeros may lie.
     pub(super) fn finish(mut self, file: &str, bytes: &[u8], align: u64, findings: &mut Findings) {
         self.parts.sort_unstable_by_key(|p| (p.start, p.end));

@@ -3,30 +3,32 @@ use hashbrown::HashMap;
 use super::{Cover, Findings};
 use crate::bytes::Cursor;
 use crate::index::{HEADER_LEN, INDEX_FILE, SERIES_ALIGN, TOC_LEN};
-use crate::{Corrupt, IndexReader, Postings, SeriesEntry};
+use crate::{Corrupt, IndexReader, SeriesEntry};
 
 /// Series by name and value, as symbol references.
 type Pairs = HashMap<(u32, u32), Vec<u32>>;
 
-/// Verifies an index whose frame is sound. Calls `each` for every series that can be read and gives
-/// their references, ascending.
-pub(super) fn verify(
-    index: &IndexReader,
-    findings: &mut Findings,
-    mut each: impl FnMut(&mut Findings, &SeriesEntry),
-) -> Vec<u32> {
+/// What was found in an index.
+#[derive(Debug, Default)]
+pub struct Indexed {
+    pub(super) findings: Findings,
+    /// The longest way from the begin of a series to that of the next, in bytes.
+    pub(super) series_max: u64,
+}
+
+/// Verifies an index whose frame is sound, `references` being all of its series, ascending.
+pub(super) fn verify(index: &IndexReader, references: &[u32]) -> Indexed {
+    let mut findings = Findings::default();
     let mut cover = Cover::default();
     let len = index.bytes().len();
     cover.add(0, HEADER_LEN as u64, "the header");
     cover.add((len - TOC_LEN) as u64, len as u64, "the table of contents");
-    let symbols = verify_symbols(index, &mut cover, findings);
+    let symbols = verify_symbols(index, &mut cover, &mut findings);
 
-    let all = index.all_postings().and_then(Postings::to_sorted);
-    let references = findings.or_note(all, INDEX_FILE).unwrap_or_default();
     let mut pairs = Pairs::new();
     let mut last = Vec::new();
     let mut entry = SeriesEntry::default();
-    for &reference in &references {
+    for &reference in references {
         let at = index.series_offset(reference);
         if findings.or_note(index.series(reference, &mut entry), INDEX_FILE).is_none() {
             continue;
@@ -34,7 +36,7 @@ pub(super) fn verify(
         if let Some(end) = entry_end(index, at) {
             cover.add(at, end, "a series");
         }
-        let sound = verify_labels(index, at, &entry, symbols, findings);
+        let sound = verify_labels(index, at, &entry, symbols, &mut findings);
         if sound && !last.is_empty() && last >= entry.labels {
             findings.note(INDEX_FILE, at, "series does not come behind the one before it in label order");
         }
@@ -43,16 +45,16 @@ pub(super) fn verify(
         }
         last.clone_from(&entry.labels);
         findings.series += 1;
-        each(findings, &entry);
     }
-    if let Err(e) = verify_postings(index, &references, pairs, &mut cover, findings) {
+    if let Err(e) = verify_postings(index, references, pairs, &mut cover, &mut findings) {
         findings.add(e.within(INDEX_FILE, 0));
     }
     if let Err(e) = cover_label_indices(index, &mut cover) {
         findings.add(e.within(INDEX_FILE, 0));
     }
-    cover.finish(INDEX_FILE, index.bytes(), SERIES_ALIGN, findings);
-    references
+    cover.finish(INDEX_FILE, index.bytes(), SERIES_ALIGN, &mut findings);
+    let distances = references.windows(2).map(|pair| index.series_offset(pair[1]) - index.series_offset(pair[0]));
+    Indexed { findings, series_max: distances.max().unwrap_or(0) }
 }
 
 /// Gives how many symbols there are.

@@ -3,42 +3,39 @@ use crate::chunk::{self, Aggregates};
 use crate::segment::{HEADER_LEN, segment_name};
 use crate::{Aggregate, ChunkReader, ChunkRef, Columns, Corrupt, Encoding, SeriesEntry};
 
-/// Verifies the chunks that series refer to, and counts what is in them.
-#[derive(Debug)]
-pub(super) struct Samples {
+/// What was found in the chunks that series refer to.
+#[derive(Debug, Default)]
+pub struct Samples {
+    findings: Findings,
     /// One per segment file.
     covers: Vec<Cover>,
     columns: Columns,
-    series: u64,
     chunks: u64,
     floats: u64,
     histograms: u64,
     aggregated: u64,
     range: Option<(i64, i64)>,
+    /// Bytes of the longest chunk: of all, and of those that another one of the series follows.
+    chunk_max: (u64, u64),
 }
 
 impl Samples {
-    pub(super) fn new(files: &Files) -> Self {
-        let mut covers = Vec::new();
-        for _ in &files.segments {
-            let mut cover = Cover::default();
-            cover.add(0, HEADER_LEN as u64, "the header");
-            covers.push(cover);
-        }
-        Self {
-            covers,
-            columns: Columns::new(),
-            series: 0,
-            chunks: 0,
-            floats: 0,
-            histograms: 0,
-            aggregated: 0,
-            range: None,
-        }
+    /// Nothing of a block with so many segment files.
+    pub(super) fn new(segments: usize) -> Self {
+        Self { covers: (0..segments).map(|_| Cover::default()).collect(), ..Self::default() }
     }
 
-    pub(super) fn series_count(&self) -> u64 {
-        self.series
+    /// Adds what was found in other chunks of the block.
+    pub(super) fn append(&mut self, other: Self) {
+        self.findings.append(other.findings);
+        self.covers.iter_mut().zip(other.covers).for_each(|(to, cover)| to.append(cover));
+        self.chunks += other.chunks;
+        self.floats += other.floats;
+        self.histograms += other.histograms;
+        self.aggregated += other.aggregated;
+        other.range.into_iter().for_each(|(first, last)| self.add_range(first, last));
+        let (a, b) = (self.chunk_max, other.chunk_max);
+        self.chunk_max = (a.0.max(b.0), a.1.max(b.1));
     }
 
     pub(super) fn chunks(&self) -> u64 {
@@ -60,14 +57,18 @@ impl Samples {
         self.range
     }
 
-    pub(super) fn series(&mut self, chunks: &ChunkReader, entry: &SeriesEntry, findings: &mut Findings) {
-        self.series += 1;
-        for at in &entry.chunks {
+    /// Bytes of the longest chunk, and of the longest that is not the last of its series in its file.
+    pub(super) fn chunk_max(&self) -> (u64, u64) {
+        self.chunk_max
+    }
+
+    pub(super) fn series(&mut self, chunks: &ChunkReader, entry: &SeriesEntry) {
+        for (i, at) in entry.chunks.iter().enumerate() {
             self.chunks += 1;
             let raw = match chunks.chunk(at.chunk_ref) {
                 Ok(raw) => raw,
                 Err(e) => {
-                    findings.add(e);
+                    self.findings.add(e);
                     continue;
                 }
             };
@@ -75,11 +76,20 @@ impl Samples {
             if let Some(cover) = self.covers.get_mut(at.segment() as usize) {
                 cover.add(at.offset().into(), raw.end as u64, "a chunk");
             }
+            let len = (raw.end as u64).saturating_sub(at.offset().into());
+            self.chunk_max.0 = self.chunk_max.0.max(len);
+            if entry.chunks.get(i + 1).is_some_and(|next| next.segment() == at.segment()) {
+                self.chunk_max.1 = self.chunk_max.1.max(len);
+            }
             if let Err(e) = self.chunk(raw.encoding, raw.payload, at) {
                 // Offsets within a payload become those of the file.
-                findings.add(e.within(&file, raw.payload_offset as u64));
+                self.findings.add(e.within(&file, raw.payload_offset as u64));
             }
         }
+    }
+
+    fn add_range(&mut self, first: i64, last: i64) {
+        self.range = Some(self.range.map_or((first, last), |(a, b)| (a.min(first), b.max(last))));
     }
 
     fn chunk(&mut self, encoding: Encoding, payload: &[u8], at: &ChunkRef) -> Result<(), Corrupt> {
@@ -102,7 +112,7 @@ impl Samples {
             self.histograms += self.columns.ht.len() as u64;
             range
         };
-        self.range = Some(self.range.map_or((first, last), |(a, b)| (a.min(first), b.max(last))));
+        self.add_range(first, last);
         if (first, last) == (at.min_time, at.max_time) {
             return Ok(());
         }
@@ -127,13 +137,15 @@ impl Samples {
         if in_order { Ok((first, last)) } else { Err(Corrupt::new(0, "samples do not ascend in time")) }
     }
 
-    /// Looks for bytes of the segment files that no series refers to.
+    /// Hands over what was found, and looks for bytes of the segment files that no series refers to.
     pub(super) fn finish(&mut self, files: &Files, findings: &mut Findings) {
-        for (i, (cover, bytes)) in std::mem::take(&mut self.covers).into_iter().zip(&files.segments).enumerate() {
+        findings.append(std::mem::take(&mut self.findings));
+        for (i, (mut cover, bytes)) in std::mem::take(&mut self.covers).into_iter().zip(&files.segments).enumerate() {
             let name = segment_name(i as u32);
             if bytes.get(5..HEADER_LEN).is_some_and(|padding| padding.iter().any(|&b| b != 0)) {
                 findings.note(&name, 5, "padding of the header is not zero");
             }
+            cover.add(0, HEADER_LEN as u64, "the header");
             cover.finish(&name, bytes, 0, findings);
         }
         findings.chunks = self.chunks;

@@ -67,9 +67,29 @@ fn what_is_missing_or_left_over_is_noticed() {
     let mut value: serde_json::Value = serde_json::from_str(&meta).expect("json");
     value["stats"]["numSamples"] = 1.into();
     value["maxTime"] = value["minTime"].clone();
+    value["thanos"]["index_stats"] = serde_json::json!({"series_max_size": 1, "chunk_max_size": 1 << 30});
     let wrong = Files { meta: value.to_string().into(), ..files.clone() };
     check(&wrong, "numSamples is 1");
     check(&wrong, "lie outside");
+    check(&wrong, "series_max_size is 1,");
+    check(&wrong, "chunk_max_size is 1073741824,");
     check(&Files { meta: Bytes::new(), ..files.clone() }, "meta.json");
     check(&Files { index: Bytes::new(), ..files.clone() }, "too few for an index");
+}
+
+#[test]
+fn jobs_find_the_same_however_many_there_are() {
+    let Some(dir) = blocks("fleet/bucket").into_iter().next() else { return };
+    let sound = Files::open(&dir).expect("maps");
+    let middle = sound.segments[0].len() / 2;
+    for files in [sound.clone(), damaged(&sound, 1, middle), damaged(&sound, 0, sound.index.len() / 3)] {
+        let expected = verify(&files);
+        for count in [2, 3, 1000] {
+            let verification = Verification::new(files.clone());
+            let samples: Vec<_> =
+                verification.parts(count).into_iter().map(|part| verification.samples(part)).collect();
+            let index = verification.index();
+            assert_eq!(verification.finish(index, samples), expected);
+        }
+    }
 }

@@ -2,9 +2,10 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use block::verify::{Files, Findings};
+use block::verify::{Files, Findings, Verification};
 use block::{BlockMeta, Corrupt};
 use futures::{StreamExt, TryStreamExt, stream};
 use request::Context;
@@ -28,23 +29,37 @@ impl Report {
     }
 }
 
+/// Series of one block are verified in so many parts for each thread of the pool.
+const PARTS_A_THREAD: usize = 4;
+
 /// Verifies blocks in folders, as many at a time as the pool has threads; the reports in the order given.
 pub(crate) async fn verify_dirs(dirs: Vec<PathBuf>, cx: &Context) -> Result<Vec<Report>> {
-    let jobs = stream::iter(dirs).map(|dir| cx.run(move || verify_dir(&dir)));
-    Ok(jobs.buffered(cx.pool().threads().max(1)).try_collect().await?)
+    let verify = |dir: PathBuf| async move { verify_dir(&dir, cx).await };
+    stream::iter(dirs).map(verify).buffered(cx.pool().threads().max(1)).try_collect().await
 }
 
-pub(crate) fn verify_dir(dir: &Path) -> Report {
+/// Verifies the block in a folder, its index beside its chunks and these in parts.
+pub(crate) async fn verify_dir(dir: &Path, cx: &Context) -> Result<Report> {
     let block = dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let files = match Files::open(dir) {
-        Ok(files) => files,
+    let path = dir.to_owned();
+    let verification = match cx.run(move || Files::open(&path).map(Verification::new)).await? {
+        Ok(verification) => Arc::new(verification),
         Err(e) => {
             let findings = Findings { problems: vec![e], ..Findings::default() };
-            return Report { block, meta: None, findings };
+            return Ok(Report { block, meta: None, findings });
         }
     };
-    let mut findings = block::verify::verify(&files);
-    let meta = BlockMeta::parse(&files.meta).ok();
+    let threads = cx.pool().threads().max(1);
+    let samples = |part| {
+        let verification = Arc::clone(&verification);
+        cx.run(move || verification.samples(part))
+    };
+    let samples = stream::iter(verification.parts(threads * PARTS_A_THREAD)).map(samples).buffered(threads);
+    let index = Arc::clone(&verification);
+    let (index, samples) =
+        futures::future::try_join(cx.run(move || index.index()), samples.try_collect::<Vec<_>>()).await?;
+    let mut findings = verification.finish(index, samples);
+    let meta = verification.meta().cloned();
     if let (Some(id), Some(meta)) = (block_id(dir), &meta)
         && id != meta.ulid
     {
@@ -52,7 +67,7 @@ pub(crate) fn verify_dir(dir: &Path) -> Report {
             .problems
             .push(Corrupt::new(0, format!("ulid is {}, the folder is {id}", meta.ulid)).within("meta.json", 0));
     }
-    Report { block, meta, findings }
+    Ok(Report { block, meta, findings })
 }
 
 /// Prints the reports.
