@@ -3,5 +3,6 @@
 mod bad_input;
 mod golden_query;
 mod killed_upload;
+mod promtool;
 mod s3;
 mod tier;
