@@ -32,6 +32,9 @@ struct Args {
     /// Measure only this: postings, writing or opening (what was written)
     #[arg(long)]
     only: Option<String>,
+    /// Only those matchers whose row holds this text
+    #[arg(long, default_value = "")]
+    matchers: String,
 }
 
 impl Args {
@@ -181,7 +184,7 @@ fn measure_postings(args: &Args) -> Result<()> {
         ("j=~\"foo|baz\"", &[(Regex, "j", "foo|baz")], all * 2 / 5),
         ("uniq=~\"<50000 values>\"", &[(Regex, "uniq", &big)], shuffled.len()),
     ];
-    for (text, conditions, expected) in cases {
+    for (text, conditions, expected) in cases.into_iter().filter(|(text, ..)| text.contains(&args.matchers)) {
         let mut compiling = Duration::MAX;
         let mut found = 0;
         let Times { best, median, busy } = timed(args.rounds, || {

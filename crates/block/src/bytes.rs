@@ -151,5 +151,15 @@ pub(crate) fn put_text(out: &mut Vec<u8>, text: &[u8]) {
     out.extend_from_slice(text);
 }
 
+/// Bytes that [`put_uvarint`] takes.
+pub(crate) fn uvarint_len(value: u64) -> u64 {
+    u64::from((64 - (value | 1).leading_zeros()).div_ceil(7))
+}
+
+/// Bytes that [`put_text`] takes.
+pub(crate) fn text_len(text: &[u8]) -> u64 {
+    uvarint_len(text.len() as u64) + text.len() as u64
+}
+
 #[cfg(test)]
 mod tests;

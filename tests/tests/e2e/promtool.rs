@@ -11,12 +11,11 @@ use e2e::tier::write_config;
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {
-        let (path, target) = (entry.as_ref().map(|e| e.path()), entry.map(|e| to.join(e.file_name())));
-        let (path, target) = (path.expect("an entry"), target?);
+        let (path, name) = entry.map(|e| (e.path(), e.file_name()))?;
         if path.is_dir() {
-            copy(&path, &target)?;
+            copy(&path, &to.join(name))?;
         } else {
-            std::fs::copy(&path, &target)?;
+            std::fs::copy(&path, to.join(name))?;
         }
     }
     Ok(())

@@ -51,10 +51,12 @@ impl<'a> Rows<'a> {
     fn skip_samples(&mut self, value: &[u8]) -> Result<(), Corrupt> {
         let (stride, samples) = (self.entries.stride(), self.entries.samples());
         let first = self.row.div_ceil(stride);
+        let key = self.entries.key(value).map_err(named)?;
+        let is_below = |sample| self.entries.is_below(value, key, sample).map_err(named);
         // `low` samples from `first` on are known to be not above; `high` is too many.
         let (mut low, mut high, mut step) = (0, samples.saturating_sub(first) + 1, 1);
         while low + step < high {
-            if self.value_of(first + low + step - 1)? > value {
+            if is_below(first + low + step - 1)? {
                 high = low + step;
                 break;
             }
@@ -63,7 +65,7 @@ impl<'a> Rows<'a> {
         }
         while low + 1 < high {
             let middle = low.midpoint(high);
-            if self.value_of(first + middle - 1)? > value {
+            if is_below(first + middle - 1)? {
                 high = middle;
             } else {
                 low = middle;
@@ -79,11 +81,6 @@ impl<'a> Rows<'a> {
     pub(super) fn skip_to(&mut self, sample: usize) {
         self.ahead = None;
         self.row = sample * self.entries.stride();
-    }
-
-    fn value_of(&self, sample: usize) -> Result<&'a [u8], Corrupt> {
-        let at = self.entries.sample(sample).map_err(named)?;
-        Ok(self.entries.read(at).map_err(named)?.0.value)
     }
 
     #[inline]

@@ -53,7 +53,8 @@ pub(super) fn encode(index: &[u8], toc: Toc, symbols: &Symbols, table: &OffsetTa
     }
     let identity = Identity::of(index, toc)?;
     let (symbol_sums, table_sums) = (Pages::sums_of(symbols.part(index)), Pages::sums_of(table.part(index)));
-    let parts = [&symbols.sampled, &symbol_sums, &table.parts.names, &table.parts.sampled, &table_sums];
+    let Parts { names, sampled, keys, .. } = &table.parts;
+    let parts = [&symbols.sampled, &symbol_sums, names, sampled, keys, &table_sums];
     let mut out = Vec::with_capacity(64 + parts.iter().map(|p| p.bytes().len()).sum::<usize>());
     out.extend_from_slice(&MAGIC.to_be_bytes());
     out.extend_from_slice(&[VERSION, 0, 0, 0]);
@@ -88,14 +89,14 @@ pub(super) fn decode(header: &Bytes, index: &[u8], toc: Toc) -> Option<(Symbols,
         return None;
     }
     let count = number()? as usize;
-    let lengths = [number()?, number()?, number()?, number()?, number()?];
+    let lengths = [number()?, number()?, number()?, number()?, number()?, number()?];
     let mut parts = lengths.into_iter().map(|len| {
         let part = cursor.take((len as usize).checked_mul(4)?).ok()?;
         Some(Numbers::new(header.slice_ref(part)))
     });
     let mut part = || parts.next().flatten();
     let (sampled, symbol_sums) = (part()?, part()?);
-    let (names, positions, table_sums) = (part()?, part()?, part()?);
+    let (names, table_sums) = ([part()?, part()?, part()?], part()?);
     let (symbols_at, table_at) = (section(index, toc.symbols)?, section(index, toc.postings_table)?);
     let symbols_at = symbols_at.start + 4..symbols_at.end;
     let fits = sampled.len() == count.div_ceil(symbols::STRIDE)
@@ -105,7 +106,7 @@ pub(super) fn decode(header: &Bytes, index: &[u8], toc: Toc) -> Option<(Symbols,
         return None;
     }
     let symbols = Symbols::of(INDEX_VERSION, count, symbols_at, sampled).with_pages(symbol_sums);
-    let table = Parts::sorted(table_at, names, positions)?;
+    let table = Parts::sorted(table_at, names)?;
     Some((symbols, OffsetTable::of(table).with_pages(table_sums)))
 }
 

@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::numbers::Numbers;
@@ -30,12 +31,15 @@ pub(super) struct Parts {
     pub(super) names: Numbers,
     /// Positions of rows, relative to `base`.
     pub(super) sampled: Numbers,
+    /// For each of those rows, two numbers: the eight bytes of its value behind what all values of the name
+    /// begin with, filled up with zeros. They compare as the values do, where they differ.
+    pub(super) keys: Numbers,
 }
 
 impl Parts {
     /// Of a table that is sorted; `None` where the numbers cannot be of one.
-    pub(super) fn sorted(range: std::ops::Range<usize>, names: Numbers, sampled: Numbers) -> Option<Self> {
-        let parts = Self { base: range.start, end: range.end, stride: STRIDE, names, sampled };
+    pub(super) fn sorted(range: Range<usize>, [names, sampled, keys]: [Numbers; 3]) -> Option<Self> {
+        let parts = Self { base: range.start, end: range.end, stride: STRIDE, names, sampled, keys };
         let mut samples = 0;
         for name in (0..parts.names.len() / Name::NUMBERS).map(|i| parts.name(i)) {
             if name.first as usize != samples {
@@ -43,12 +47,13 @@ impl Parts {
             }
             samples += (name.values as usize).div_ceil(STRIDE);
         }
-        (samples == parts.sampled.len()).then_some(parts)
+        (samples == parts.sampled.len() && 2 * samples == parts.keys.len()).then_some(parts)
     }
 
     fn name(&self, i: usize) -> Name {
         let number = |k| self.names.get(i * Name::NUMBERS + k);
-        Name { text: number(0), text_len: number(1), values: number(2), first: number(3) }
+        let (text, text_len, values, first) = (number(0), number(1), number(2), number(3));
+        Name { text, text_len, values, first, shared: number(4) }
     }
 }
 
@@ -61,6 +66,8 @@ struct Name {
     values: u32,
     /// Which position is its first.
     first: u32,
+    /// So many bytes are the same at the begin of all values.
+    shared: u32,
 }
 
 /// One row of the table.
@@ -86,12 +93,11 @@ impl OffsetTable {
         if count as usize > body.remaining() {
             return Err(body.corrupt(format!("{count} entries in {} bytes", body.remaining())));
         }
-        let mut sampler = Sampler { file, base, stride: STRIDE, names: Vec::new(), sampled: Vec::new() };
+        let mut sampler = Sampler::new(file, base, STRIDE);
         let mut rows = body.clone();
         if !sampler.sample(&mut rows, count)? {
-            let mut rows = body.clone();
-            sampler = Sampler { stride: 1, names: Vec::new(), sampled: Vec::new(), ..sampler };
-            sampler.sort_all(&mut rows, count)?;
+            sampler = Sampler::new(file, base, 1);
+            sampler.sort_all(&mut body.clone(), count)?;
         }
         if !rows.is_empty() {
             return Err(rows.corrupt(format!("{} bytes after the last entry", rows.remaining())));
@@ -101,7 +107,8 @@ impl OffsetTable {
             end,
             stride: sampler.stride,
             names: sampler.names.iter().flat_map(Name::numbers).collect(),
-            sampled: Numbers::new(sampler.sampled.into()),
+            keys: sampler.keys(),
+            sampled: sampler.rows.iter().map(|&(at, _)| at).collect(),
         }))
     }
 
@@ -171,10 +178,10 @@ impl OffsetTable {
 }
 
 impl Name {
-    const NUMBERS: usize = 4;
+    const NUMBERS: usize = 5;
 
     fn numbers(&self) -> [u32; Self::NUMBERS] {
-        [self.text, self.text_len, self.values, self.first]
+        [self.text, self.text_len, self.values, self.first, self.shared]
     }
 }
 
@@ -242,9 +249,40 @@ impl<'a> NameEntries<'a> {
         Ok(at(i))
     }
 
+    /// What of `value` compares with the keys; `None` where it does not begin with what all values begin with.
+    pub(super) fn key(&self, value: &[u8]) -> Result<Option<u64>, Corrupt> {
+        let Some((begin, rest)) = value.split_at_checked(self.name.shared as usize) else { return Ok(None) };
+        let begins = begin.is_empty() || self.read(self.sample(0)?)?.0.value.starts_with(begin);
+        Ok(begins.then(|| key(rest)))
+    }
+
+    /// Whether `value`, which has this key, is below that of row `sample * stride`.
+    pub(super) fn is_below(&self, value: &[u8], key: Option<u64>, sample: usize) -> Result<bool, Corrupt> {
+        let keys = &self.table.parts.keys;
+        let i = 2 * (self.name.first as usize + sample);
+        let there = u64::from(keys.get(i)) << 32 | u64::from(keys.get(i + 1));
+        match key {
+            Some(key) if key != there => Ok(key < there),
+            _ => Ok(value < self.read(self.sample(sample)?)?.0.value),
+        }
+    }
+
     /// The row at a position, and where it ends.
     #[inline]
     pub(super) fn read(&self, at: usize) -> Result<(Entry<'a>, usize), Corrupt> {
+        let file = &self.file[..self.table.parts.end];
+        let len = self.name.text_len as usize;
+        // Nearly all lengths take one byte.
+        if len < 0x80
+            && let Some((&[2, name_len, ..], row)) = file.get(at..).and_then(|row| row.split_at_checked(2 + len))
+            && name_len as usize == len
+            && let Some((&value_len, row)) = row.split_first()
+            && value_len < 0x80
+            && let Some(value) = row.get(..value_len as usize)
+        {
+            let mut cursor = Cursor::at(file, at + 2 + len + 1 + value.len());
+            return Ok((Entry { value, offset: cursor.uvarint()?, at }, cursor.position()));
+        }
         let mut cursor = Cursor::at(&self.file[..self.table.parts.end], at);
         // All rows of a name begin with the same bytes.
         if cursor.byte()? != 2 || cursor.uvarint()? != u64::from(self.name.text_len) {
@@ -260,31 +298,36 @@ impl<'a> NameEntries<'a> {
     }
 }
 
-/// Finds the positions to keep.
+/// Finds the rows whose positions are kept.
 struct Sampler<'a> {
     file: &'a [u8],
     base: usize,
     stride: usize,
     names: Vec<Name>,
-    /// Big-endian numbers.
-    sampled: Vec<u8>,
+    /// Position relative to `base`, and value.
+    rows: Vec<(u32, &'a [u8])>,
+    /// The value of the last row.
+    last: &'a [u8],
 }
 
 impl<'a> Sampler<'a> {
+    fn new(file: &'a [u8], base: usize, stride: usize) -> Self {
+        Self { file, base, stride, names: Vec::new(), rows: Vec::new(), last: &[] }
+    }
+
     /// Keeps every `stride`th position of each name. False as soon as names or values turn out not to be
     /// sorted; then the rest was only skipped.
     fn sample(&mut self, rows: &mut Cursor<'a>, count: u32) -> Result<bool, Corrupt> {
         let mut sorted = true;
-        let mut last: Option<(&[u8], &[u8])> = None;
         for _ in 0..count {
             let (name, entry) = read_entry(rows)?;
-            if !sorted {
-                continue;
+            if sorted {
+                let before = self.names.last().map(|last| self.text(last));
+                sorted = before.is_none_or(|before| (before, self.last) < (name, entry.value));
+                self.keep(before != Some(name), name, &entry);
             }
-            sorted = last.is_none_or(|last| last < (name, entry.value));
-            self.keep(name, entry.at)?;
-            last = Some((name, entry.value));
         }
+        self.end_name();
         Ok(sorted)
     }
 
@@ -292,34 +335,69 @@ impl<'a> Sampler<'a> {
     fn sort_all(&mut self, rows: &mut Cursor<'a>, count: u32) -> Result<(), Corrupt> {
         let mut all = Vec::with_capacity(count as usize);
         for _ in 0..count {
-            let (name, entry) = read_entry(rows)?;
-            all.push((name, entry.value, entry.at));
+            all.push(read_entry(rows)?);
         }
-        all.sort_unstable();
-        all.dedup_by_key(|(name, value, _)| (*name, *value));
-        all.into_iter().try_for_each(|(name, _, at)| self.keep(name, at))
+        all.sort_unstable_by_key(|(name, entry)| (*name, entry.value, entry.at));
+        all.dedup_by_key(|(name, entry)| (*name, entry.value));
+        for (name, entry) in all {
+            let is_new = self.names.last().is_none_or(|last| self.text(last) != name);
+            self.keep(is_new, name, &entry);
+        }
+        self.end_name();
+        Ok(())
     }
 
-    fn keep(&mut self, name: &'a [u8], at: usize) -> Result<(), Corrupt> {
-        if self.names.last().is_none_or(|last| self.text(last) != name) {
-            // `name` is a part of `file`.
-            let text = name.as_ptr().addr() - self.file.as_ptr().addr() - self.base;
-            let first = (self.sampled.len() / 4) as u32;
-            self.names.push(Name { text: text as u32, text_len: name.len() as u32, values: 0, first });
+    fn keep(&mut self, is_new: bool, name: &'a [u8], entry: &Entry<'a>) {
+        if is_new {
+            self.end_name();
+            // `name` is a part of `file`; a section's length is 32 bits wide.
+            let text = (name.as_ptr().addr() - self.file.as_ptr().addr() - self.base) as u32;
+            let first = self.rows.len() as u32;
+            self.names.push(Name { text, text_len: name.len() as u32, values: 0, first, shared: 0 });
         }
-        let Some(last) = self.names.last_mut() else { return Ok(()) };
-        if (last.values as usize).is_multiple_of(self.stride) {
-            // The section's length is 32 bits wide.
-            self.sampled.extend_from_slice(&((at - self.base) as u32).to_be_bytes());
+        let Some(current) = self.names.last_mut() else { return };
+        if (current.values as usize).is_multiple_of(self.stride) {
+            self.rows.push(((entry.at - self.base) as u32, entry.value));
         }
-        last.values += 1;
-        Ok(())
+        current.values += 1;
+        self.last = entry.value;
+    }
+
+    /// What the first and the last of sorted values share, all of them do.
+    fn end_name(&mut self) {
+        if let Some(name) = self.names.last_mut()
+            && let Some((_, first)) = self.rows.get(name.first as usize)
+        {
+            name.shared = first.iter().zip(self.last).take_while(|(a, b)| a == b).count() as u32;
+        }
+    }
+
+    fn keys(&self) -> Numbers {
+        let ends = self.names.iter().skip(1).map(|n| n.first as usize).chain([self.rows.len()]);
+        let names = self.names.iter().zip(ends);
+        let of_name = |(name, end): (&Name, usize)| {
+            let rows = self.rows[name.first as usize..end].iter();
+            let shared = name.shared as usize;
+            rows.flat_map(move |(_, value)| {
+                let key = key(value.get(shared..).unwrap_or_default());
+                [(key >> 32) as u32, key as u32]
+            })
+        };
+        names.flat_map(of_name).collect()
     }
 
     fn text(&self, name: &Name) -> &'a [u8] {
         let start = self.base + name.text as usize;
         &self.file[start..start + name.text_len as usize]
     }
+}
+
+/// The first eight bytes, zeros behind the end: compares as the strings do, where it differs.
+fn key(text: &[u8]) -> u64 {
+    let mut first = [0; 8];
+    let len = text.len().min(8);
+    first[..len].copy_from_slice(&text[..len]);
+    u64::from_be_bytes(first)
 }
 
 fn read_entry<'a>(cursor: &mut Cursor<'a>) -> Result<(&'a [u8], Entry<'a>), Corrupt> {

@@ -7,7 +7,7 @@ use model::SymbolTable;
 use super::NewChunk;
 use super::postings::LabelPairs;
 use crate::WriteError;
-use crate::bytes::{put_text, put_uvarint, put_varint};
+use crate::bytes::{put_text, put_uvarint, put_varint, text_len, uvarint_len};
 use crate::index::{MAGIC, SERIES_ALIGN, Toc};
 
 const VERSION: u8 = 2;
@@ -33,18 +33,15 @@ impl IndexWriter {
         out.write(&MAGIC.to_be_bytes())?;
         out.write(&[VERSION])?;
         let toc = Toc { symbols: out.position, ..Toc::default() };
-        let mut text = Vec::new();
-        let numbers = 0..symbols.len() as u32;
-        let mut entry = |number: u32| {
-            text.clear();
-            put_text(&mut text, symbols.get(number).as_bytes());
-            text.clone()
-        };
-        let len = 4 + numbers.clone().map(|n| entry(n).len() as u64).sum::<u64>();
+        let texts = || (0..symbols.len() as u32).map(|number| symbols.get(number).as_bytes());
+        let len = 4 + texts().map(text_len).sum::<u64>();
         let mut section = Section::begin(&mut out, len, "the symbol table")?;
         section.write(&(symbols.len() as u32).to_be_bytes())?;
-        for number in numbers {
-            section.write(&entry(number))?;
+        let mut entry = Vec::new();
+        for text in texts() {
+            entry.clear();
+            put_text(&mut entry, text);
+            section.write(&entry)?;
         }
         section.end()?;
         Ok(Self {
@@ -54,7 +51,7 @@ impl IndexWriter {
             last_chunk_ref: 0,
             series: Vec::new(),
             series_max: 0,
-            pairs: LabelPairs::default(),
+            pairs: LabelPairs::new(symbols.len()),
             body: Vec::new(),
         })
     }
@@ -90,11 +87,12 @@ impl IndexWriter {
             put_uvarint(&mut self.body, u64::from(value));
         }
         put_chunks(&mut self.body, chunks, refs);
-        let mut len = Vec::with_capacity(5);
-        put_uvarint(&mut len, self.body.len() as u64);
+        let len = self.body.len();
         let crc = crc32c::crc32c(&self.body);
         self.body.extend_from_slice(&crc.to_be_bytes());
-        self.out.write(&len)?;
+        // The length stands before the body: appended, then turned to the front.
+        put_uvarint(&mut self.body, len as u64);
+        self.body.rotate_right(uvarint_len(len as u64) as usize);
         self.out.write(&self.body)?;
 
         if let Some(&before) = self.series.last() {
@@ -119,32 +117,25 @@ impl IndexWriter {
         toc.label_indices_table = out.position;
         toc.postings_table = out.position;
 
+        let pairs = lists.by_pair.iter().map(|&(name, value, offset)| (symbols.get(name), symbols.get(value), offset));
+        let rows = || [("", "", lists.all)].into_iter().chain(pairs.clone());
+        let row_len = |(name, value, offset): (&str, &str, u64)| {
+            1 + text_len(name.as_bytes()) + text_len(value.as_bytes()) + uvarint_len(offset)
+        };
+        let len = 4 + rows().map(row_len).sum::<u64>();
+        let mut section = Section::begin(&mut out, len, "the postings offset table")?;
+        let count =
+            u32::try_from(lists.by_pair.len() + 1).map_err(|_| WriteError::TooLarge("the number of label pairs"))?;
+        section.write(&count.to_be_bytes())?;
         let mut row = Vec::new();
-        let mut put_row = |name: &str, value: &str, offset: u64| {
+        for (name, value, offset) in rows() {
             row.clear();
             put_uvarint(&mut row, 2);
             put_text(&mut row, name.as_bytes());
             put_text(&mut row, value.as_bytes());
             put_uvarint(&mut row, offset);
-            row.clone()
-        };
-        let mut rows = |lists: &super::postings::Lists, each: &mut dyn FnMut(&[u8]) -> Result<(), WriteError>| {
-            each(&put_row("", "", lists.all))?;
-            for &(name, value, offset) in &lists.by_pair {
-                each(&put_row(symbols.get(name), symbols.get(value), offset))?;
-            }
-            Ok::<_, WriteError>(())
-        };
-        let mut len = 4;
-        rows(&lists, &mut |row| {
-            len += row.len() as u64;
-            Ok(())
-        })?;
-        let mut section = Section::begin(&mut out, len, "the postings offset table")?;
-        let count =
-            u32::try_from(lists.by_pair.len() + 1).map_err(|_| WriteError::TooLarge("the number of label pairs"))?;
-        section.write(&count.to_be_bytes())?;
-        rows(&lists, &mut |row| section.write(row))?;
+            section.write(&row)?;
+        }
         section.end()?;
         out.write_toc(toc)?;
         out.flush()?;

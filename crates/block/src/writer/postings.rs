@@ -12,10 +12,14 @@ const MEMBERS_MAX: usize = 16 << 20;
 const ABSENT: u32 = u32::MAX;
 
 /// The distinct label pairs of the series written, each with the number of its series.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct LabelPairs {
-    slots: HashMap<(u32, u32), u32>,
-    counts: Vec<u32>,
+    /// By value, the slot of the first pair that has it: most values belong to one name.
+    first: Vec<u32>,
+    /// The slots of all other pairs.
+    others: HashMap<(u32, u32), u32>,
+    /// Name, value and number of series.
+    pairs: Vec<(u32, u32, u32)>,
 }
 
 /// Where the lists lie.
@@ -28,34 +32,55 @@ pub(super) struct Lists {
 }
 
 impl LabelPairs {
+    /// Of so many symbols.
+    pub(super) fn new(symbols: usize) -> Self {
+        Self { first: vec![ABSENT; symbols], others: HashMap::new(), pairs: Vec::new() }
+    }
+
     pub(super) fn add(&mut self, labels: &[(u32, u32)]) {
-        for &pair in labels {
-            let next = self.counts.len() as u32;
-            let slot = *self.slots.entry(pair).or_insert(next);
+        for &(name, value) in labels {
+            let next = self.pairs.len() as u32;
+            let first = &mut self.first[value as usize];
+            let slot = match *first {
+                ABSENT => {
+                    *first = next;
+                    next
+                }
+                slot if self.pairs[slot as usize].0 == name => slot,
+                _ => *self.others.entry((name, value)).or_insert(next),
+            };
             if slot == next {
-                self.counts.push(0);
+                self.pairs.push((name, value, 0));
             }
-            self.counts[slot as usize] += 1;
+            self.pairs[slot as usize].2 += 1;
+        }
+    }
+
+    fn slot(&self, (name, value): (u32, u32)) -> Option<usize> {
+        let first = *self.first.get(value as usize)? as usize;
+        match self.pairs.get(first) {
+            Some(pair) if pair.0 == name => Some(first),
+            _ => self.others.get(&(name, value)).map(|&slot| slot as usize),
         }
     }
 
     /// Writes all lists. The series are read back from the file, once for as many lists as fit in memory.
     pub(super) fn write(self, out: &mut Output, series: &[u32]) -> Result<Lists, WriteError> {
-        let Self { slots, counts } = self;
-        let mut order: Vec<(u32, u32, u32)> = slots.iter().map(|(&(n, v), &slot)| (n, v, slot)).collect();
+        let mut order: Vec<(u32, u32, u32)> =
+            self.pairs.iter().zip(0..).map(|(&(name, value, _), slot)| (name, value, slot)).collect();
         order.sort_unstable();
         let all = out.position;
         write_list(out, series)?;
         let mut by_pair = Vec::with_capacity(order.len());
         let mut members: Vec<u32> = Vec::new();
         // Where the next member of each pair's list goes, of those in this round.
-        let mut next = vec![ABSENT; counts.len()];
+        let mut next = vec![ABSENT; self.pairs.len()];
         let mut rest = &order[..];
         while !rest.is_empty() {
             let mut total = 0;
             let mut lists = 0;
             for &(_, _, slot) in rest {
-                let count = counts[slot as usize];
+                let count = self.pairs[slot as usize].2;
                 if lists > 0 && total + count as usize > MEMBERS_MAX {
                     break;
                 }
@@ -66,16 +91,16 @@ impl LabelPairs {
             members.resize(total, 0);
             let (round, later) = rest.split_at(lists);
             scan(out, series, |reference, pair| {
-                if let Some(&slot) = slots.get(&pair)
-                    && next[slot as usize] != ABSENT
+                if let Some(slot) = self.slot(pair)
+                    && next[slot] != ABSENT
                 {
-                    members[next[slot as usize] as usize] = reference;
-                    next[slot as usize] += 1;
+                    members[next[slot] as usize] = reference;
+                    next[slot] += 1;
                 }
             })?;
             let mut start = 0;
             for &(name, value, slot) in round {
-                let end = start + counts[slot as usize] as usize;
+                let end = start + self.pairs[slot as usize].2 as usize;
                 by_pair.push((name, value, out.position));
                 write_list(out, &members[start..end])?;
                 next[slot as usize] = ABSENT;
