@@ -8,7 +8,7 @@ use crate::Corrupt;
 use crate::bytes::Cursor;
 
 /// One in so many values of a name has its position in memory.
-const STRIDE: usize = 32;
+const STRIDE: usize = 16;
 
 /// Sampled positions in the postings offset table, by label name.
 #[derive(Debug)]

@@ -7,7 +7,8 @@ use crate::index::{Entry, INDEX_FILE, IndexReader};
 
 /// Reading a series' labels costs about as much as walking over so many members of lists.
 const SERIES_COST: usize = 24;
-/// So few values are looked up or tried at once, to know what their lists cost.
+/// So few values are looked up or tried at once, to know what their lists cost; the lengths of so many
+/// lists tell those of others.
 const RESOLVE_MAX: usize = 64;
 /// Reading a series' labels costs about as much as trying a pattern on so many values.
 const VALUE_COST: usize = 4;
@@ -57,7 +58,7 @@ struct Condition<'a> {
 
 /// Which values' lists.
 enum Which<'a> {
-    /// Resolved, with the members' number.
+    /// Resolved, with the members' number as [`members`] reckons it.
     Lists(Vec<u64>, usize),
     /// Of these values.
     Values(&'a Literals),
@@ -121,23 +122,18 @@ impl<'a> Condition<'a> {
         if let Which::Lists(_, members) = self.which { members } else { 0 }
     }
 
-    /// Offsets of the lists and the number of their members.
+    /// Offsets of the lists and the number of their members, as [`members`] reckons it.
     fn resolve(&self, index: &IndexReader) -> Result<(Vec<u64>, usize), Corrupt> {
         let mut offsets = Vec::new();
-        let mut total = 0;
-        let mut take = |entry: Entry<'_>| {
-            total += index.postings_len_at(entry.offset)?;
-            offsets.push(entry.offset);
-            Ok(())
-        };
-        let Some(entries) = index.entries(&self.matcher.name)? else { return Ok((offsets, total)) };
+        let mut take = |entry: Entry<'_>| offsets.push(entry.offset);
+        let Some(entries) = index.entries(&self.matcher.name)? else { return Ok((offsets, 0)) };
         match &self.which {
             Which::Lists(offsets, total) => return Ok((offsets.clone(), *total)),
             Which::Values(set) => {
                 let mut rows = entries.rows();
                 for value in set.iter() {
                     match rows.seek(value.as_bytes())? {
-                        Some(entry) if entry.value == value.as_bytes() => take(entry)?,
+                        Some(entry) if entry.value == value.as_bytes() => take(entry),
                         Some(_) => {}
                         None => break,
                     }
@@ -146,7 +142,7 @@ impl<'a> Condition<'a> {
             Which::Every => {
                 let mut rows = entries.rows();
                 while let Some(entry) = rows.next()? {
-                    take(entry)?;
+                    take(entry);
                 }
             }
             Which::Try { prefix } => {
@@ -154,11 +150,12 @@ impl<'a> Condition<'a> {
                 rows.seek(prefix.as_bytes())?;
                 while let Some(entry) = rows.next()?.filter(|e| e.value.starts_with(prefix.as_bytes())) {
                     if self.matcher.matches(entry.value_str()?) == self.keep {
-                        take(entry)?;
+                        take(entry);
                     }
                 }
             }
         }
+        let total = members(index, &offsets, RESOLVE_MAX)?;
         Ok((offsets, total))
     }
 }
@@ -193,8 +190,8 @@ impl<'a> Selection<'a> {
             (None, [one]) if condition.keep => self.found = Some(sorted(list(one)?)?),
             (found, many) => {
                 let all = self.index.all_postings()?;
-                // Every series has the label: no need to put the lists together.
-                if total == all.len() {
+                // Where the lists hold every series there is no need to put them together.
+                if total >= all.len() / 10 * 9 && members(index, many, many.len())? == all.len() {
                     if !condition.keep {
                         *found = Some(Vec::new());
                     } else if found.is_none() {
@@ -266,6 +263,17 @@ impl LabelTest<'_> {
         self.known.insert(value, holds);
         Ok(holds)
     }
+}
+
+/// How many members lists have together: counted over at most `looked_at` of them, the others taken to be
+/// as long.
+fn members(index: &IndexReader, offsets: &[u64], looked_at: usize) -> Result<usize, Corrupt> {
+    let step = offsets.len().div_ceil(looked_at.max(1)).max(1);
+    let mut members = 0;
+    for &offset in offsets.iter().step_by(step) {
+        members += index.postings_len_at(offset)?;
+    }
+    Ok(members * offsets.len() / offsets.len().div_ceil(step).max(1))
 }
 
 fn sorted(list: Postings<'_>) -> Result<Vec<u32>, Corrupt> {
