@@ -14,7 +14,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use rpc::{ClientTls, RemoteSettings, RemoteStore};
-use store::{Endpoints, Proxy, ProxyOptions, Store, StoreKind};
+use store::{Endpoints, Proxy, ProxyOptions, Store, StoreInfo, StoreKind};
 
 use crate::querier::{Upstreams, status};
 
@@ -182,26 +182,49 @@ impl Remotes {
         self.endpoints.set(asked);
     }
 
-    /// Two Prometheus servers with the same external labels are taken for one; that is hardly ever meant.
+    /// Says so, once, where sidecars share external labels.
     fn name_shared_labels(&self, asked: &[Arc<dyn Store>]) {
-        let mut seen = BTreeMap::new();
+        let infos: Vec<_> = asked.iter().map(|s| s.info()).collect();
         let mut named = self.shared_labels.lock();
-        for info in asked.iter().map(|s| s.info()).filter(|i| i.kind == StoreKind::Sidecar) {
-            for labels in info.extents.iter().map(|e| e.labels.to_string()) {
-                if let Some(other) = seen.insert(labels.clone(), info.name.clone())
-                    && named.insert(labels.clone())
-                {
-                    tracing::warn!(
-                        external_labels = labels,
-                        first = other,
-                        second = info.name,
-                        "two sidecars have the same external labels, so their series are taken for the same: give \
-                         each Prometheus its own, for example a label replica"
-                    );
+        for shared in shared_labels(&infos) {
+            if named.insert(shared.labels.clone()) {
+                tracing::warn!(
+                    external_labels = shared.labels,
+                    first = shared.first,
+                    second = shared.second,
+                    "two sidecars have the same external labels, so their series are taken for the same: give \
+                     each Prometheus its own, for example a label replica"
+                );
+            }
+        }
+    }
+}
+
+/// Labels that two sidecars have.
+#[derive(Debug, PartialEq, Eq)]
+struct SharedLabels {
+    labels: String,
+    first: String,
+    second: String,
+}
+
+/// Two Prometheus servers with the same external labels are taken for one; that is hardly ever meant.
+fn shared_labels(infos: &[Arc<StoreInfo>]) -> Vec<SharedLabels> {
+    let mut first_with = BTreeMap::new();
+    let mut shared = Vec::new();
+    for info in infos.iter().filter(|i| i.kind == StoreKind::Sidecar) {
+        // A sidecar can have several extents of the same labels.
+        let own: BTreeSet<String> = info.extents.iter().map(|e| e.labels.to_string()).collect();
+        for labels in own {
+            match first_with.get(&labels) {
+                None => drop(first_with.insert(labels, &info.name)),
+                Some(first) => {
+                    shared.push(SharedLabels { labels, first: (*first).clone(), second: info.name.clone() });
                 }
             }
         }
     }
+    shared
 }
 
 impl Upstreams for Remotes {
@@ -235,7 +258,7 @@ pub(crate) struct Announced {
 
 #[async_trait::async_trait]
 impl Store for Announced {
-    fn info(&self) -> Arc<store::StoreInfo> {
+    fn info(&self) -> Arc<StoreInfo> {
         let mut info = self.store.info();
         if !self.labels.is_empty() {
             for extent in &mut Arc::make_mut(&mut info).extents {
@@ -261,3 +284,6 @@ impl Store for Announced {
         self.store.label_values(cx, request).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,8 @@ mod series;
 /// How often a peer is asked what it has, and how long it may take to say.
 const INFO_INTERVAL: Duration = Duration::from_secs(5);
 const INFO_TIMEOUT: Duration = Duration::from_secs(5);
+/// After so many failed checks in a row a peer is not asked until one succeeds.
+const FAILURES_MAX: u32 = 2;
 
 /// How to reach a peer.
 #[derive(Clone, Debug)]
@@ -65,18 +68,24 @@ pub struct RemoteStatus {
 
 /// A store at the other end of a gRPC connection. Until its first answer it claims all of time with unknown
 /// labels, and after a failed one what it last said, so that queries name it as missing instead of passing it
-/// over; its calls then fail at once, until [`RemoteStore::refresh`] succeeds.
+/// over. Who has answered before is still asked after a failed check, for it may only be slow to say what it
+/// has; after [`FAILURES_MAX`] of them in a row, without any other call that it answered in between, calls
+/// fail at once, until [`RemoteStore::refresh`] succeeds. So do calls of one that has never answered.
 pub struct RemoteStore {
     name: String,
     store: StoreClient<Channel>,
     info: InfoClient<Channel>,
     state: RwLock<State>,
+    /// Failed checks since it last answered anything.
+    failures: Arc<AtomicU32>,
     clock: fn() -> i64,
 }
 
 struct State {
     info: Arc<StoreInfo>,
     status: RemoteStatus,
+    /// It has said what it has at least once.
+    known: bool,
 }
 
 impl RemoteStore {
@@ -99,8 +108,9 @@ impl RemoteStore {
             extents: vec![Extent { labels: Labels::empty(), range: TimeRange::ALL }],
             ..StoreInfo::default()
         };
-        let state = State { info: Arc::new(info), status: RemoteStatus::default() };
-        Ok(Self { name: address, store, info: InfoClient::new(channel), state: RwLock::new(state), clock })
+        let state = State { info: Arc::new(info), status: RemoteStatus::default(), known: false };
+        let failures = Arc::default();
+        Ok(Self { name: address, store, info: InfoClient::new(channel), state: RwLock::new(state), failures, clock })
     }
 
     /// Its address.
@@ -123,6 +133,11 @@ impl RemoteStore {
             Ok(Err(status)) => Err(status_text(&status)),
             Err(_) => Err(format!("no answer within {} s", INFO_TIMEOUT.as_secs())),
         };
+        self.checked(answer)
+    }
+
+    /// Notes what came of a check.
+    pub(crate) fn checked(&self, answer: Result<StoreInfo, String>) -> bool {
         let last_check_ms = (self.clock)();
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         match answer {
@@ -131,10 +146,13 @@ impl RemoteStore {
                     state.info = Arc::new(info);
                 }
                 state.status = RemoteStatus { last_check_ms, last_error: None };
+                state.known = true;
+                self.failures.store(0, Ordering::Relaxed);
                 true
             }
             Err(error) => {
                 state.status = RemoteStatus { last_check_ms, last_error: Some(error) };
+                self.failures.fetch_add(1, Ordering::Relaxed);
                 false
             }
         }
@@ -152,11 +170,14 @@ impl RemoteStore {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Fails where the peer did not answer last time.
+    /// Fails where there is no use in asking the peer.
     fn check(&self, cx: &Context) -> store::Result<()> {
         cx.check()?;
-        match &self.read().status.last_error {
+        let state = self.read();
+        let may_serve = state.known && self.failures.load(Ordering::Relaxed) < FAILURES_MAX;
+        match &state.status.last_error {
             None => Ok(()),
+            Some(_) if may_serve => Ok(()),
             Some(error) => Err(StoreError::Unavailable(format!("{}: {error}", self.name))),
         }
     }
@@ -183,6 +204,7 @@ impl Store for RemoteStore {
         self.check(cx)?;
         let call = timed(cx, request::names_to_wire(&request));
         let answer = self.store.clone().label_names(call).await.map_err(|s| interrupted(cx, &self.name, &s))?;
+        self.failures.store(0, Ordering::Relaxed);
         let answer = answer.into_inner();
         let missing = self.missing(&answer.warnings, request.range);
         Ok(Names { names: sorted(answer.names, &request), missing })
@@ -192,6 +214,7 @@ impl Store for RemoteStore {
         self.check(cx)?;
         let call = timed(cx, request::values_to_wire(&request));
         let answer = self.store.clone().label_values(call).await.map_err(|s| interrupted(cx, &self.name, &s))?;
+        self.failures.store(0, Ordering::Relaxed);
         let answer = answer.into_inner();
         let missing = self.missing(&answer.warnings, request.range);
         Ok(Names { names: sorted(answer.values, &request), missing })

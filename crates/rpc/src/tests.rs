@@ -156,3 +156,30 @@ async fn what_is_missing_crosses_the_wire() {
     assert_eq!(found.missing, std::slice::from_ref(&missing));
     assert_eq!(remote.label_values(&cx, labels_request("a", vec![])).await.unwrap().missing, [missing]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_slow_to_say_what_it_has_is_still_asked_while_it_serves() {
+    let data = Data {
+        external: Labels::from_pairs([("cluster", "eu")]),
+        series: vec![(Labels::from_pairs([("__name__", "up")]), vec![(conformance::START_MS, 1.0)])],
+    };
+    let (remote, stop) = over_the_wire(Arc::new(filled(&data)), false).await;
+    let ask = async || collect(remote.series(&Context::inline(0), SeriesRequest::new(TimeRange::ALL, vec![]))).await;
+    let slow = || remote.checked(Err("no answer within 5 s".to_owned()));
+    for _ in 0..3 {
+        // Each answer makes up for the check that failed before it.
+        assert!(!slow());
+        assert_eq!(ask().await.unwrap().series.len(), 1);
+    }
+    assert_eq!(remote.status().last_error.as_deref(), Some("no answer within 5 s"));
+    assert_eq!(remote.info().extents[0].labels, data.external, "what it last said stands");
+    slow();
+    slow();
+    let e = ask().await.unwrap_err();
+    assert_eq!(e.to_string(), format!("{}: no answer within 5 s", remote.name()));
+    let e = remote.label_names(&Context::inline(0), labels_request("", vec![])).await.unwrap_err();
+    assert!(e.to_string().contains("no answer"), "{e}");
+    assert!(remote.refresh().await);
+    assert_eq!(ask().await.unwrap().series.len(), 1);
+    drop(stop);
+}

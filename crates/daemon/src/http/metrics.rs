@@ -61,9 +61,10 @@ pub(crate) fn register_process(shell: &Shell) {
     let version = [("version", env!("CARGO_PKG_VERSION")), ("branch", ""), ("revision", ""), ("goversion", "")];
     let build = Info::new(version.to_vec());
     let started = now_ms() as f64 / 1000.0;
+    let memory = shell.memory().clone();
     shell.metrics().register(|r| {
         r.register("thanos_build", "The running version; always 1", build);
-        r.register_collector(Box::new(Process { probe, component, started }));
+        r.register_collector(Box::new(Process { probe, component, started, memory }));
     });
 }
 
@@ -72,6 +73,7 @@ struct Process {
     probe: Probe,
     component: Arc<str>,
     started: f64,
+    memory: request::MemoryBudget,
 }
 
 impl Collector for Process {
@@ -88,6 +90,10 @@ impl Collector for Process {
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)
         };
         gauge("process_start_time_seconds", "When the process began, Unix time", self.started)?;
+        let memory = &self.memory;
+        gauge("esker_memory_limit_bytes", "What all requests may hold together", memory.limit() as f64)?;
+        gauge("esker_memory_used_bytes", "What all requests hold together", memory.used() as f64)?;
+        gauge("esker_memory_peak_bytes", "The most that all requests held together", memory.peak() as f64)?;
         if let Some(bytes) = resident_bytes() {
             gauge("process_resident_memory_bytes", "Resident memory", bytes)?;
         }

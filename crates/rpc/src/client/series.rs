@@ -21,6 +21,7 @@ pub(super) fn stream(
     let call = Call {
         peer: remote.name.clone(),
         client: remote.store.clone(),
+        failures: Arc::clone(&remote.failures),
         cx: cx.clone(),
         assembler: Assembler::new(remote.name.clone(), request.batch_size, cx.memory().clone()),
         sort: (!sorted_by_peer).then_some(Sort { limit, held: Vec::new() }),
@@ -40,6 +41,8 @@ pub(super) fn stream(
 struct Call {
     peer: String,
     client: StoreClient<Channel>,
+    /// Of the peer's checks; it serves, so they count no longer.
+    failures: Arc<AtomicU32>,
     cx: Context,
     request: SeriesRequest,
     messages: Option<Streaming<wire::SeriesResponse>>,
@@ -79,6 +82,7 @@ impl Call {
             None => {
                 let call = timed(&self.cx, request::series_to_wire(&self.request));
                 let answer = self.client.series(call).await.map_err(failed)?;
+                self.failures.store(0, Ordering::Relaxed);
                 self.messages.insert(answer.into_inner())
             }
         };
