@@ -45,6 +45,9 @@ struct Scratch {
     ends: Vec<usize>,
 }
 
+/// With so many chunks a series is decoded well by itself.
+const ENOUGH_CHUNKS: usize = 40;
+
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
@@ -183,6 +186,9 @@ impl Encoded for Batch {
     }
 
     fn decode_run(&self, series: Range<usize>, out: &mut [Columns]) -> Result<(), Corrupt> {
+        if self.batch.chunks_of(series.start).len() >= ENOUGH_CHUNKS {
+            return series.zip(out).try_for_each(|(i, out)| self.decode(i, out));
+        }
         (series.end..series.end + series.len()).for_each(|i| self.prefetch(i));
         let all = SCRATCH.with_borrow_mut(|scratch| self.decode_together(series.clone(), scratch, out));
         if let Ok(true) = all {

@@ -271,7 +271,11 @@ fn morsel_size(shape: &Shape) -> usize {
 fn decoded_together(shape: &Shape) -> usize {
     const HOUR_MS: i64 = 3_600_000;
     let samples = shape.samples();
-    if samples.max.saturating_sub(samples.min) <= 4 * HOUR_MS { 16 } else { 1 }
+    match samples.max.saturating_sub(samples.min) / HOUR_MS {
+        0..4 => 16,
+        4..36 => 4,
+        _ => 1,
+    }
 }
 
 /// # Errors

@@ -1,5 +1,8 @@
 //! The samples on both sides of windows' edges, fetched while the edges are found.
 
+#[cfg(target_arch = "x86_64")]
+mod wide;
+
 use super::Shape;
 use super::windows::count_to;
 
@@ -100,7 +103,29 @@ fn walk<const BEHIND: bool, const UPTO: bool>(
     let mut instant = first;
     // What the last step moved by is the guess for the next one: scrapes are regular.
     let mut stride = 0;
-    for i in 0..n {
+    #[cfg(target_arch = "x86_64")]
+    let wide = wide::available();
+    let mut i = 0;
+    while i < n {
+        #[cfg(target_arch = "x86_64")]
+        if wide
+            && i % wide::STEPS == 0
+            && let Some(found) = wide::guess(t, (now, stride), (instant, step))
+            && let (Some(place), Some(behind_t), Some(behind_v), Some(upto_t), Some(upto_v)) =
+                (chunk(place, i), chunk(behind_t, i), chunk(behind_v, i), chunk(upto_t, i), chunk(upto_v, i))
+        {
+            found.places(place);
+            if BEHIND {
+                found.behind(v, behind_t, behind_v);
+            }
+            if UPTO {
+                found.upto(v, upto_t, upto_v);
+            }
+            now += stride * wide::STEPS;
+            instant = instant.saturating_add(step.saturating_mul(wide::STEPS as i64));
+            i += wide::STEPS;
+            continue;
+        }
         let mut guess = (now + stride).min(len);
         while guess < len && t[guess] <= instant {
             guess += 1;
@@ -120,5 +145,11 @@ fn walk<const BEHIND: bool, const UPTO: bool>(
             (upto_t[i], upto_v[i]) = (t[last], v[last]);
         }
         instant = instant.saturating_add(step);
+        i += 1;
     }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn chunk<T>(row: &mut [T], from: usize) -> Option<&mut [T; wide::STEPS]> {
+    row.get_mut(from..)?.first_chunk_mut()
 }

@@ -114,6 +114,26 @@ proptest! {
         }
     }
 
+    /// As storage mostly has it, where whole runs of steps are found at once.
+    #[test]
+    fn kernels_agree_over_regular_scrapes(
+        offset in -100_000i64..100_000,
+        jitter in prop::collection::vec(0i64..9, 300),
+        missing in prop::collection::vec(0usize..300, 0..4),
+        step in prop_oneof![Just(60_000i64), Just(15_000), Just(120_000), Just(5_000), 1i64..100_000],
+        window in prop_oneof![Just(300_000i64), Just(60_000), 1i64..600_000],
+        steps in 1usize..100,
+    ) {
+        let there = (0..300).filter(|i| !missing.contains(i));
+        let t: Vec<i64> = there.map(|i| offset + i as i64 * 15_000 + jitter[i]).collect();
+        let v: Vec<f64> = (0..t.len()).map(|i| (i % 70) as f64 * 1.3).collect();
+        let shape = shape(Grid { start_ms: 0, end_ms: step * (steps as i64 - 1), step_ms: step }, window, 0);
+        for rollup in [Rollup::Rate, Rollup::Increase, Rollup::Delta, Rollup::Min, Rollup::Max] {
+            let (got, expected) = (rolled(rollup, &shape, &t, &v), reference(rollup, &shape, &t, &v));
+            prop_assert!(same(&got, &expected), "{rollup:?}: {got:?}, not {expected:?}");
+        }
+    }
+
     #[test]
     fn extremes_pass_over_nan(
         values in prop::collection::vec(prop_oneof![3 => (-3i32..3).prop_map(f64::from), 1 => Just(f64::NAN)], 1..80),
