@@ -90,7 +90,10 @@ fn combinations_of_matchers_select_what_they_say() {
     let series = fleet();
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), &series);
-    let index = IndexReader::open(&dir.path().join("index")).unwrap();
+    let open = || IndexReader::open(&dir.path().join("index")).unwrap();
+    let sparse = dir.path().join(block::index::SPARSE_FILE);
+    open().with_sparse_header(sparse.clone()).symbol_count().unwrap();
+    let index = open().with_sparse_header(sparse);
     let all = index.all_postings().unwrap().to_vec();
     let mut entry = SeriesEntry::default();
     for (&reference, labels) in all.iter().zip(&series) {
@@ -99,13 +102,18 @@ fn combinations_of_matchers_select_what_they_say() {
         assert_eq!(Labels::from_sorted(entry.labels.iter().map(|&(n, v)| (text(n), text(v)))), *labels);
     }
     check(&index, &all, &[]);
-    let tried = CONDITIONS.iter().map(|&(op, n, v)| {
+    // Values in no order, some of which do not occur: more than are looked up one by one.
+    let many: Vec<String> = (0..900).step_by(3).map(|i| (i * 7 % 900).to_string()).collect();
+    let many = many.join("|");
+    let long = [(MatchOp::Regex, "i", &*many), (MatchOp::NotRegex, "i", &*many), (MatchOp::Regex, "nolabel", &*many)];
+    let tried = CONDITIONS.iter().copied().chain(long).map(|(op, n, v)| {
         let matcher = Matcher::new(op, n, v).unwrap();
         Tried { holds: series.iter().map(|l| matcher.matches(l.get(n).unwrap_or(""))).collect(), matcher }
     });
     let tried: Vec<Tried> = tried.collect();
     for (i, a) in tried.iter().enumerate() {
         check(&index, &all, &[a]);
+        check(&open(), &all, &[a]);
         for (j, b) in tried.iter().enumerate().skip(i) {
             check(&index, &all, &[a, b]);
             check(&index, &all, &[b, a, &tried[(i * 7 + j) % tried.len()]]);
