@@ -1,7 +1,5 @@
-//! What the end-to-end tests stand on: the binary as processes on free ports, a plain HTTP client, and
-//! a comparison of answers that knows which differences count.
+//! What the end-to-end tests stand on: the binary as processes on free ports, and a plain HTTP client.
 
-pub mod compare;
 pub mod fixture;
 pub mod http;
 pub mod process;

@@ -1,7 +1,10 @@
-//! Access to the recorded truth for tests: unpacks the golden buckets once and reads the JSON lines.
+//! Access to the recorded truth for tests: unpacks the golden buckets once, reads the JSON lines, and
+//! compares answers by the differences that count.
 //!
 //! The data lies in `../shared` beside the checkout, or where `ESKER_SHARED` points. Without it every
 //! function gives `None`, and the test says aloud that it is skipped.
+
+pub mod compare;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

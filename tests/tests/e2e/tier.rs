@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use e2e::compare;
 use e2e::fixture::{self, BLOCKS, History, INTERVAL, PAIR, Prometheus};
 use e2e::tier::{self, Component, ask, sidecar_args, without_labels, write_config};
+use golden::compare;
 use serde_json::Value;
 
 use crate::s3::{BUCKET, S3Server, SECRET_KEY};

@@ -10,9 +10,16 @@ use serde_json::Value;
 /// Relative difference up to which two values are the same.
 pub const TOLERANCE: f64 = 1e-9;
 
-/// What differs, in words; `None` where nothing does. `query` and `instant` say what was asked.
+/// What differs by more than [`TOLERANCE`], in words; `None` where nothing does. `query` and `instant` say what
+/// was asked.
 #[must_use]
 pub fn answers(query: &str, instant: bool, want: &Value, got: &Value) -> Option<String> {
+    answers_within(TOLERANCE, query, instant, want, got)
+}
+
+/// As [`answers`], with values the same up to a relative difference of `tolerance`.
+#[must_use]
+pub fn answers_within(tolerance: f64, query: &str, instant: bool, want: &Value, got: &Value) -> Option<String> {
     if want["status"] != got["status"] {
         return Some(format!("status {}, want {}: {}", got["status"], want["status"], got["error"]));
     }
@@ -27,7 +34,7 @@ pub fn answers(query: &str, instant: bool, want: &Value, got: &Value) -> Option<
         return differ("resultType", &got["resultType"], &want["resultType"]);
     }
     if want["resultType"] == "scalar" || want["resultType"] == "string" {
-        return point("result", &want["result"], &got["result"]);
+        return point(tolerance, "result", &want["result"], &got["result"]);
     }
     let (a, b) = (by_metric(&want["result"]), by_metric(&got["result"]));
     if b.len() != got["result"].as_array().map_or(0, Vec::len) {
@@ -45,16 +52,16 @@ pub fn answers(query: &str, instant: bool, want: &Value, got: &Value) -> Option<
             return Some("order differs".to_owned());
         }
     }
-    a.iter().find_map(|(metric, w)| series(metric, w, b[metric]))
+    a.iter().find_map(|(metric, w)| series(tolerance, metric, w, b[metric]))
 }
 
-fn series(metric: &str, want: &Value, got: &Value) -> Option<String> {
+fn series(tolerance: f64, metric: &str, want: &Value, got: &Value) -> Option<String> {
     for field in ["value", "histogram"] {
         if want.get(field).is_some() != got.get(field).is_some() {
             return Some(format!("{metric}: {field} is there: {}", got.get(field).is_some()));
         }
         if let (Some(w), Some(g)) = (want.get(field), got.get(field))
-            && let Some(e) = point(metric, w, g)
+            && let Some(e) = point(tolerance, metric, w, g)
         {
             return Some(e);
         }
@@ -66,7 +73,7 @@ fn series(metric: &str, want: &Value, got: &Value) -> Option<String> {
         if w.len() != g.len() {
             return Some(format!("{metric} {field}: {} points, want {}", g.len(), w.len()));
         }
-        if let Some(e) = w.iter().zip(&g).find_map(|(w, g)| point(metric, w, g)) {
+        if let Some(e) = w.iter().zip(&g).find_map(|(w, g)| point(tolerance, metric, w, g)) {
             return Some(e);
         }
     }
@@ -74,25 +81,25 @@ fn series(metric: &str, want: &Value, got: &Value) -> Option<String> {
 }
 
 /// Compares `[time, value]` pairs.
-fn point(what: &str, want: &Value, got: &Value) -> Option<String> {
+fn point(tolerance: f64, what: &str, want: &Value, got: &Value) -> Option<String> {
     let time = |v: &Value| v[0].as_f64().unwrap_or(f64::NAN);
     if (time(want) - time(got)).abs() > 5e-4 {
         return Some(format!("{what}: at {}, want {}", got[0], want[0]));
     }
-    (!same(&want[1], &got[1])).then(|| format!("{what}: at {}: {}, want {}", want[0], got[1], want[1]))
+    (!same(tolerance, &want[1], &got[1])).then(|| format!("{what}: at {}: {}, want {}", want[0], got[1], want[1]))
 }
 
-/// Compares values: numbers as text to [`TOLERANCE`], everything else exactly.
-fn same(want: &Value, got: &Value) -> bool {
+/// Compares values: numbers as text to the tolerance, everything else exactly.
+fn same(tolerance: f64, want: &Value, got: &Value) -> bool {
     match (want, got) {
         (Value::String(a), Value::String(b)) => match (a.parse::<f64>(), b.parse::<f64>()) {
-            (Ok(x), Ok(y)) => close(x, y),
+            (Ok(x), Ok(y)) => close_within(tolerance, x, y),
             _ => a == b,
         },
         (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(k, v)| b.get(k).is_some_and(|w| same(v, w)))
+            a.len() == b.len() && a.iter().all(|(k, v)| b.get(k).is_some_and(|w| same(tolerance, v, w)))
         }
-        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(x, y)| same(x, y)),
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(x, y)| same(tolerance, x, y)),
         _ => want == got,
     }
 }
@@ -100,10 +107,14 @@ fn same(want: &Value, got: &Value) -> bool {
 /// Equal to [`TOLERANCE`]; NaN equals NaN.
 #[must_use]
 pub fn close(a: f64, b: f64) -> bool {
+    close_within(TOLERANCE, a, b)
+}
+
+fn close_within(tolerance: f64, a: f64, b: f64) -> bool {
     if a.is_nan() || b.is_nan() {
         return a.is_nan() && b.is_nan();
     }
-    a == b || (a.is_finite() && b.is_finite() && (a - b).abs() <= TOLERANCE * a.abs().max(b.abs()).max(1e-12))
+    a == b || (a.is_finite() && b.is_finite() && (a - b).abs() <= tolerance * a.abs().max(b.abs()).max(1e-12))
 }
 
 fn by_metric(result: &Value) -> BTreeMap<String, &Value> {
