@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
@@ -14,12 +15,15 @@ use object_store::{Attributes, ObjectMeta, ObjectStore};
 use prometheus_client::registry::Registry;
 use ulid::Ulid;
 
+use crate::link::Link;
 use crate::{BlockFile, BucketMetrics, Error, Instrumented, Result, layout};
 
 /// What kind of store lies below: decides which shortcuts are possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     S3,
+    Gcs,
+    Azure,
     /// One process is the only writer: there is no conditional update.
     Filesystem,
     Memory,
@@ -28,7 +32,7 @@ pub enum Kind {
 impl Kind {
     /// Whether listings come in the order of names, as far as is known; it is checked while listing.
     fn lists_in_order(self) -> bool {
-        matches!(self, Self::S3)
+        matches!(self, Self::S3 | Self::Gcs | Self::Azure)
     }
 }
 
@@ -61,6 +65,10 @@ pub struct Bucket {
     /// The folder that holds the blocks, where they are plain files of this machine.
     root: Option<Arc<FsPath>>,
     write: Arc<WriteOptions>,
+    /// The way to a store on the network.
+    link: Option<Arc<Link>>,
+    /// A part of a block was read for and is not there: what is known of the bucket is not what is in it.
+    missed: Arc<AtomicBool>,
 }
 
 /// One object as a listing tells it.
@@ -79,7 +87,7 @@ impl Bucket {
     /// A bucket over any store. `name` stands in logs and metrics.
     #[must_use]
     pub fn new(store: Arc<dyn ObjectStore>, name: &str, kind: Kind) -> Self {
-        Self { store, name: name.into(), kind, root: None, write: Arc::default() }
+        Self { store, name: name.into(), kind, root: None, write: Arc::default(), link: None, missed: Arc::default() }
     }
 
     /// A bucket in this process' memory, for tests.
@@ -118,6 +126,9 @@ impl Bucket {
     pub fn instrumented(self, registry: &mut Registry, now: fn() -> i64) -> Self {
         let metrics = BucketMetrics::register(registry, now);
         let name = Arc::clone(&self.name);
+        if let Some(link) = &self.link {
+            link.register(registry.sub_registry_with_label(("bucket".into(), name.to_string().into())));
+        }
         self.decorated(|store| Instrumented::new(store, &name, metrics))
     }
 
@@ -133,6 +144,25 @@ impl Bucket {
     pub fn with_write_options(mut self, write: WriteOptions) -> Self {
         self.write = Arc::new(write);
         self
+    }
+
+    /// Notes that a part of a block, which should be there, is not.
+    pub(crate) fn miss(&self) {
+        self.missed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether something was missed since it was last asked; asking settles it where `settle` is set.
+    pub(crate) fn missed(&self, settle: bool) -> bool {
+        if settle { self.missed.swap(false, Ordering::Relaxed) } else { self.missed.load(Ordering::Relaxed) }
+    }
+
+    pub(crate) fn with_link(mut self, link: Arc<Link>) -> Self {
+        self.link = Some(link);
+        self
+    }
+
+    pub(crate) fn link(&self) -> Option<&Link> {
+        self.link.as_deref()
     }
 
     /// All names below `prefix`; empty for none.
@@ -230,7 +260,8 @@ impl Bucket {
     pub async fn list_from(&self, first: Ulid) -> Result<BTreeMap<Ulid, BlockObjects>> {
         // A block's objects all sort after its bare folder name.
         match self.gather(self.store.list_with_offset(None, &layout::folder(first))).await? {
-            Some(blocks) => Ok(blocks),
+            // A store that does not know the condition lists everything.
+            Some(mut blocks) => Ok(blocks.split_off(&first)),
             None => self.list_each(first).await,
         }
     }

@@ -1,8 +1,11 @@
 //! Thanos' bucket configuration: `type`, `config` and `prefix` in YAML.
 
 mod args;
+mod azure;
 mod credentials;
+mod gcs;
 mod http;
+mod region;
 mod s3;
 pub(crate) mod yaml;
 
@@ -15,8 +18,12 @@ use crate::{Bucket, Error, Result};
 
 pub use args::ObjstoreArgs;
 pub(crate) use args::path_or_content;
+pub use azure::{AzureConfig, PipelineConfig, ReaderConfig};
+pub use gcs::GcsConfig;
 pub use http::{HttpConfig, TlsConfig};
 pub use s3::{LookupType, S3Config, SseConfig, TraceConfig};
+
+const TYPES: &str = "S3, GCS, AZURE or FILESYSTEM";
 
 /// A validated bucket configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,12 +31,20 @@ pub struct ObjstoreConfig {
     pub provider: Provider,
     /// Put before every object's name; without leading and trailing `/`, empty for none.
     pub prefix: String,
+    /// Of the reads of a store on the network, at most this share are asked a second time because the
+    /// answer is late; 0 is none.
+    pub hedge_budget: f64,
 }
+
+/// Unless `--objstore.hedge-budget` says otherwise.
+pub const HEDGE_BUDGET: f64 = 0.05;
 
 /// Where the objects lie.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Provider {
     S3(Box<S3Config>),
+    Gcs(Box<GcsConfig>),
+    Azure(Box<AzureConfig>),
     Filesystem(FilesystemConfig),
 }
 
@@ -68,7 +83,7 @@ impl ObjstoreConfig {
     pub fn parse(yaml: &str) -> Result<Self> {
         let head: Head = yaml::first_document(yaml)?;
         let kind = head.kind.filter(|k| !k.is_empty());
-        let kind = kind.ok_or_else(|| Error::Config("key `type` is missing (S3 or FILESYSTEM)".to_owned()))?;
+        let kind = kind.ok_or_else(|| Error::Config(format!("key `type` is missing ({TYPES})")))?;
         let provider = match kind.to_ascii_uppercase().as_str() {
             "S3" => {
                 let config: S3Config = body(yaml, "S3")?;
@@ -82,15 +97,36 @@ impl ObjstoreConfig {
                 }
                 Provider::Filesystem(config)
             }
-            known @ ("GCS" | "AZURE" | "SWIFT" | "COS" | "ALIYUNOSS" | "BOS" | "OBS" | "OCI") => {
+            "GCS" => {
+                let config: GcsConfig = body(yaml, "GCS")?;
+                config.validate()?;
+                Provider::Gcs(Box::new(config))
+            }
+            "AZURE" => {
+                let config: AzureConfig = body(yaml, "AZURE")?;
+                config.validate()?;
+                Provider::Azure(Box::new(config))
+            }
+            known @ ("SWIFT" | "COS" | "ALIYUNOSS" | "BOS" | "OBS" | "OCI") => {
                 return Err(Error::Config(format!(
-                    "type {known} is not supported yet: use S3 (many stores speak its protocol) or FILESYSTEM"
+                    "type {known} is not supported: use type S3 with the store's S3 endpoint (all but BOS have one)"
                 )));
             }
-            _ => return Err(Error::Config(format!("unknown type {kind:?}: use S3 or FILESYSTEM"))),
+            _ => return Err(Error::Config(format!("unknown type {kind:?}: use {TYPES}"))),
         };
         let prefix = head.prefix.unwrap_or_default().trim_matches('/').to_owned();
-        Ok(Self { provider, prefix })
+        Ok(Self { provider, prefix, hedge_budget: HEDGE_BUDGET })
+    }
+
+    /// As [`Self::open`], after asking an S3 store where the bucket lies, where the configuration does not
+    /// say so: one request, whose failure changes nothing.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn connect(&self) -> Result<Bucket> {
+        let Provider::S3(config) = &self.provider else { return self.open() };
+        let region = region::find(config).await?;
+        config.with_region(region).open(&self.prefix, self.hedge_budget)
     }
 
     /// Opens the bucket. Nothing is asked of the store yet; see [`Bucket::check`].
@@ -99,7 +135,9 @@ impl ObjstoreConfig {
     /// When the configured files (keys, certificates) cannot be read or the folder cannot be created.
     pub fn open(&self) -> Result<Bucket> {
         match &self.provider {
-            Provider::S3(config) => config.open(&self.prefix),
+            Provider::S3(config) => config.open(&self.prefix, self.hedge_budget),
+            Provider::Gcs(config) => config.open(&self.prefix, self.hedge_budget),
+            Provider::Azure(config) => config.open(&self.prefix, self.hedge_budget),
             Provider::Filesystem(config) => Bucket::filesystem(config.directory.join(&self.prefix)),
         }
     }
@@ -110,5 +148,7 @@ fn body<T: for<'de> Deserialize<'de>>(yaml: &str, kind: &str) -> Result<T> {
     body.config.ok_or_else(|| Error::Config(format!("key `config` is missing for type {kind}")))
 }
 
+#[cfg(test)]
+mod emulated;
 #[cfg(test)]
 mod tests;

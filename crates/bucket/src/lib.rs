@@ -12,6 +12,7 @@ mod error;
 mod index;
 mod instrument;
 mod layout;
+mod link;
 mod read;
 mod record;
 mod remove;

@@ -8,6 +8,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use object_store::ObjectStoreExt;
 use ulid::Ulid;
 
+use crate::link::Link;
 use crate::{BlockFile, Bucket, Error, Kind, Result};
 
 /// How many range requests of one call run side by side.
@@ -24,7 +25,15 @@ impl Bucket {
     pub async fn read(&self, block: Ulid, file: BlockFile) -> Result<Bytes> {
         let path = file.path(block);
         let read = async { self.store().get(&path).await?.bytes().await };
-        read.await.map_err(|e| Error::store("read", &path, e))
+        read.await.map_err(|e| self.failed(file, Error::store("read", &path, e)))
+    }
+
+    /// Who reads these has seen them listed.
+    fn failed(&self, file: BlockFile, error: Error) -> Error {
+        if matches!(file, BlockFile::Index | BlockFile::Chunks(_)) && error.is_not_found() {
+            self.miss();
+        }
+        error
     }
 
     /// Like [`Self::read`]; `None` where the object does not exist.
@@ -102,7 +111,7 @@ impl Bucket {
             return Ok(Bytes::new());
         }
         let bytes = self.store().get_range(&path, range.clone()).await;
-        let bytes = bytes.map_err(|e| Error::store("read", &path, e))?;
+        let bytes = bytes.map_err(|e| self.failed(file, Error::store("read", &path, e)))?;
         if bytes.len() as u64 != wanted {
             let what = format!("ends after {} of {wanted} bytes", bytes.len());
             return Err(block::Corrupt::new(range.start, what).within(path.as_ref(), 0).into());
@@ -141,11 +150,11 @@ impl Bucket {
     }
 
     /// The gap at which two ranges cost less as one request: what the link carries in the time of a
-    /// round trip. A guess per kind until it is measured.
+    /// round trip, as measured; a guess per kind until enough was.
     #[must_use]
     pub fn default_gap(&self) -> u64 {
         match self.kind() {
-            Kind::S3 => 512 << 10,
+            Kind::S3 | Kind::Gcs | Kind::Azure => self.link().and_then(Link::gap).unwrap_or(512 << 10),
             Kind::Filesystem | Kind::Memory => 16 << 10,
         }
     }
@@ -167,17 +176,43 @@ pub(crate) fn renamed(mut corrupt: block::Corrupt, block: Ulid, file: BlockFile)
     corrupt
 }
 
+/// Gaps so small are always read over: a request costs more anywhere.
+const GAP_ALWAYS: u64 = 16 << 10;
+
+/// Of what larger gaps are read over for, at least so much must be wanted: in 100.
+const WANTED_MIN: u64 = 75;
+
 /// Sorted, disjoint requests that cover `ranges`: empty ranges are left out, those at most `gap` apart
-/// merged up to a size.
+/// merged up to a size, the smallest gaps first and only as long as most of what is read is wanted.
 fn merge(ranges: &[Range<u64>], gap: u64) -> Vec<Range<u64>> {
     let mut sorted: Vec<Range<u64>> = ranges.iter().filter(|r| !r.is_empty()).cloned().collect();
     sorted.sort_unstable_by_key(|r| (r.start, r.end));
+    let close = merge_sorted(sorted, |between| between <= gap.min(GAP_ALWAYS));
+    if gap <= GAP_ALWAYS || close.len() < 2 {
+        return close;
+    }
+    // The smallest gap that cannot be afforded any more: only smaller ones are read over.
+    let mut gaps: Vec<u64> = close.windows(2).map(|w| w[1].start - w[0].end).filter(|g| *g <= gap).collect();
+    gaps.sort_unstable();
+    let wanted: u64 = close.iter().map(|r| r.end - r.start).sum();
+    let affordable = wanted / WANTED_MIN * (100 - WANTED_MIN);
+    let mut wasted = 0;
+    let too_much = gaps.iter().find(|g| {
+        wasted += **g;
+        wasted > affordable
+    });
+    let joins = |between: u64| between <= gap && too_much.is_none_or(|g| between < *g);
+    merge_sorted(close, joins)
+}
+
+/// Merges neighbours where `joins` says so of the bytes between them, up to a size.
+fn merge_sorted(sorted: Vec<Range<u64>>, joins: impl Fn(u64) -> bool) -> Vec<Range<u64>> {
     let mut merged: Vec<Range<u64>> = Vec::with_capacity(sorted.len());
     for range in sorted {
         if let Some(last) = merged.last_mut() {
             let overlaps = range.start < last.end;
             let fits = range.end.saturating_sub(last.start) <= MERGED_BYTES_MAX;
-            if overlaps || (range.start - last.end <= gap && fits) {
+            if overlaps || (fits && joins(range.start - last.end)) {
                 last.end = last.end.max(range.end);
                 continue;
             }
@@ -205,6 +240,24 @@ mod tests {
         let big = MERGED_BYTES_MAX;
         check(&[0..big, 1..big + 1], 0, &[0..big + 1]);
         check(&[0..big, big..big + 1], 0, &[0..big, big..big + 1]);
+    }
+
+    #[test]
+    #[expect(clippy::single_range_in_vec_init, reason = "lists of ranges, some of one")]
+    fn large_gaps_are_read_over_while_most_is_wanted() {
+        let k = 1 << 10;
+        let check = |ranges: &[Range<u64>], gap, expected: &[Range<u64>]| assert_eq!(merge(ranges, gap), expected);
+        // 64 reads of 16 KiB, 284 KiB apart: none is worth the gap.
+        let sparse: Vec<_> = (0..64).map(|i| i * 300 * k..i * 300 * k + 16 * k).collect();
+        check(&sparse, 512 * k, &sparse);
+        // 100 KiB, a gap of 20, 100 KiB: less than a quarter is wasted.
+        check(&[0..100 * k, 120 * k..220 * k], 512 * k, &[0..220 * k]);
+        check(&[0..100 * k, 120 * k..220 * k], 19 * k, &[0..100 * k, 120 * k..220 * k]);
+        // The smaller of two gaps is taken, the larger no longer affordable.
+        let three = [0..100 * k, 180 * k..280 * k, 310 * k..410 * k];
+        check(&three, 512 * k, &[0..100 * k, 180 * k..410 * k]);
+        // Small gaps always are.
+        check(&[0..1, 10 * k..10 * k + 1], 512 * k, &[0..10 * k + 1]);
     }
 
     #[tokio::test]

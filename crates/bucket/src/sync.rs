@@ -148,8 +148,10 @@ pub struct MetaSync {
 impl MetaSync {
     #[must_use]
     pub fn new(bucket: Bucket, mut options: SyncOptions) -> Self {
-        // What lies on this machine needs no copy.
-        options.copy = options.copy.filter(|_| !bucket.is_local());
+        if bucket.is_local() {
+            // Listing is cheap, and so is reading: no copy, no index.
+            (options.copy, options.discovery) = (None, Discovery::Listing);
+        }
         let (metrics, state) = (SyncMetrics::default(), Mutex::default());
         Self { bucket, options, metrics, state, suspicious: AtomicBool::new(false) }
     }
@@ -169,6 +171,13 @@ impl MetaSync {
     /// Something was found to be other than the last sync said: the next one lists everything.
     pub fn suspect(&self) {
         self.suspicious.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether something differed from what the last sync said ([`Self::suspect`], or a part of a block was
+    /// not there when it was read): a reason not to wait for the next one.
+    #[must_use]
+    pub fn is_suspicious(&self) -> bool {
+        self.suspicious.load(Ordering::Relaxed) || self.bucket.missed(false)
     }
 
     /// Looks at the bucket. `now_ms` is for the delays; blocks without a sample in `range` are left out.

@@ -18,7 +18,7 @@ pub async fn run(args: Args, shell: Shell) -> Result<()> {
     let settings = args.settings()?;
     let metrics = shell.metrics().register(CompactMetrics::register);
     let sync_metrics = shell.metrics().register(SyncMetrics::register);
-    let bucket = args.objstore.require()?.open()?;
+    let bucket = args.objstore.require()?.connect().await?;
     let bucket = shell.metrics().register(|r| bucket.instrumented(r, daemon::now_ms));
     let name = bucket.name().to_owned();
     daemon::http::spawn(&shell, &args.http, axum::Router::new()).await?;

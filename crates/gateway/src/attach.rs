@@ -1,7 +1,7 @@
 //! A gateway within a process: first look at the bucket, then a worker that keeps it current.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use bucket::{Bucket, SyncMetrics};
@@ -14,6 +14,9 @@ use crate::{Gateway, Settings};
 /// The first look at a bucket is tried so often.
 const FIRST_TRIES: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
+
+/// When a block turns out to be gone, the bucket is looked at again so soon.
+const WATCH_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Looks at `bucket` and serves its blocks, looking again every `interval`. The shell is ready from then on.
 ///
@@ -48,14 +51,16 @@ pub(crate) async fn start(shell: &Shell, gateway: &Arc<Gateway>, interval: Durat
         }
     }
     shell.probe().set_ready(true);
-    worker::spawn(shell, interval, Sync { gateway: Arc::clone(gateway), first: true });
+    let looked = Instant::now();
+    worker::spawn(shell, interval.min(WATCH_INTERVAL), Sync { gateway: Arc::clone(gateway), interval, looked });
     Ok(())
 }
 
 struct Sync {
     gateway: Arc<Gateway>,
-    /// The first turn comes at once, when the bucket has just been looked at.
-    first: bool,
+    interval: Duration,
+    /// When the bucket was last looked at.
+    looked: Instant,
 }
 
 impl Worker for Sync {
@@ -64,9 +69,11 @@ impl Worker for Sync {
     }
 
     async fn work(&mut self) -> Result<()> {
-        if std::mem::take(&mut self.first) {
+        if self.looked.elapsed() < self.interval && !self.gateway.is_suspicious() {
             return Ok(());
         }
-        Ok(self.gateway.sync(now_ms()).await?)
+        self.gateway.sync(now_ms()).await?;
+        self.looked = Instant::now();
+        Ok(())
     }
 }

@@ -144,6 +144,12 @@ impl Gateway {
         Ok(())
     }
 
+    /// Whether something in the bucket was found to be other than at the last look, which is a reason to
+    /// look again soon.
+    pub(crate) fn is_suspicious(&self) -> bool {
+        self.metas.is_suspicious()
+    }
+
     /// The metas of the blocks that are served, oldest first.
     #[must_use]
     pub fn blocks(&self) -> Vec<Arc<block::BlockMeta>> {

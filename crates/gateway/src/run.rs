@@ -19,7 +19,7 @@ use crate::{Args, Gateway, attach};
 /// When the flags or the bucket configuration are wrong, the bucket cannot be listed, or an address cannot
 /// be bound.
 pub async fn run(args: Args, shell: Shell) -> Result<()> {
-    let bucket = args.objstore.require()?.open()?;
+    let bucket = args.objstore.require()?.connect().await?;
     let bucket = shell.metrics().register(|r| bucket.instrumented(r, now_ms));
     let name = bucket.name().to_owned();
     let gateway = attach::create(&shell, bucket, args.settings()?);

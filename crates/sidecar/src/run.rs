@@ -21,7 +21,7 @@ const WATCH_INTERVAL_MAX: Duration = Duration::from_secs(10);
 pub async fn run(args: Args, shell: Shell) -> Result<()> {
     let timeout = args.prometheus_get_config_timeout.as_duration();
     let client = PrometheusClient::new(&args.prometheus_url, args.http_config()?, timeout)?;
-    let bucket = open_bucket(&args, &shell)?;
+    let bucket = open_bucket(&args, &shell).await?;
     daemon::http::spawn(&shell, &args.http, Router::new()).await?;
     start_reloader(&args, &shell, &client)?;
     if let Some(bucket) = &bucket {
@@ -40,9 +40,9 @@ pub async fn run(args: Args, shell: Shell) -> Result<()> {
     Ok(())
 }
 
-fn open_bucket(args: &Args, shell: &Shell) -> Result<Option<Bucket>> {
+async fn open_bucket(args: &Args, shell: &Shell) -> Result<Option<Bucket>> {
     let Some(config) = args.objstore.load()? else { return Ok(None) };
-    let bucket = config.open()?;
+    let bucket = config.connect().await?;
     Ok(Some(shell.metrics().register(|r| bucket.instrumented(r, now_ms))))
 }
 

@@ -40,7 +40,7 @@ pub enum BucketCommand {
 pub(crate) async fn run(command: BucketCommand, shell: &Shell) -> Result<()> {
     match command {
         BucketCommand::Verify { objstore, ids, concurrency, data_dir, output } => {
-            let bucket = objstore.require()?.open()?;
+            let bucket = objstore.require()?.connect().await?;
             let cx = unlimited(shell);
             let concurrency = if concurrency == 0 { cx.pool().threads() } else { concurrency };
             let dir = data_dir.unwrap_or_else(std::env::temp_dir);

@@ -71,9 +71,9 @@ impl Args {
     ///
     /// # Errors
     /// When the configuration is wrong or the folder cannot be created.
-    pub(crate) fn bucket(&self) -> anyhow::Result<Bucket> {
+    pub(crate) async fn bucket(&self) -> anyhow::Result<Bucket> {
         if let Some(config) = self.objstore.load()? {
-            return Ok(config.open()?);
+            return Ok(config.connect().await?);
         }
         let path = self.data_dir.join("bucket");
         std::fs::create_dir_all(&path).with_context(|| format!("create {}", path.display()))?;

@@ -41,7 +41,7 @@ pub async fn start(args: &Args, shell: &Shell) -> anyhow::Result<SocketAddr> {
     // something to answer.
     let listener = daemon::listen(&args.http_address).await?;
     let address = listener.local_addr().context("read the address of a socket")?;
-    let bucket = open_bucket(args, shell)?;
+    let bucket = open_bucket(args, shell).await?;
     bucket.check().await.context("look into the bucket")?;
 
     let demo = if args.demo { Some(Demo::fill(args, &bucket).await?) } else { None };
@@ -63,8 +63,8 @@ pub async fn start(args: &Args, shell: &Shell) -> anyhow::Result<SocketAddr> {
     Ok(address)
 }
 
-fn open_bucket(args: &Args, shell: &Shell) -> anyhow::Result<Bucket> {
-    let bucket = args.bucket()?;
+async fn open_bucket(args: &Args, shell: &Shell) -> anyhow::Result<Bucket> {
+    let bucket = args.bucket().await?;
     Ok(shell.metrics().register(|r| bucket.instrumented(r, now_ms)))
 }
 

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::ObjstoreConfig;
+use super::{HEDGE_BUDGET, ObjstoreConfig};
 use crate::{Error, Result};
 
 /// Where the bucket configuration comes from.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct ObjstoreArgs {
     /// Path to the YAML file with the object store configuration
     #[arg(long = "objstore.config-file", value_name = "FILE")]
@@ -15,6 +15,16 @@ pub struct ObjstoreArgs {
     /// The object store configuration as YAML; takes the place of --objstore.config-file
     #[arg(long = "objstore.config", value_name = "YAML")]
     pub config: Option<String>,
+
+    /// At most this share of reads is asked a second time because the answer is late; 0 asks none twice
+    #[arg(long = "objstore.hedge-budget", value_name = "SHARE", default_value_t = HEDGE_BUDGET)]
+    pub hedge_budget: f64,
+}
+
+impl Default for ObjstoreArgs {
+    fn default() -> Self {
+        Self { config_file: None, config: None, hedge_budget: HEDGE_BUDGET }
+    }
 }
 
 impl ObjstoreArgs {
@@ -41,7 +51,10 @@ impl ObjstoreArgs {
         let text = path_or_content("objstore.config", self.config_file.as_deref(), self.config.as_deref())?;
         let Some(text) = text else { return Ok(None) };
         let text = model::variables::expand(&text, variable).map_err(|e| Error::Config(e.to_string()))?;
-        ObjstoreConfig::parse(&text).map(Some)
+        if !(0.0..=1.0).contains(&self.hedge_budget) {
+            return Err(Error::Config(format!("objstore.hedge-budget {}: not from 0 to 1", self.hedge_budget)));
+        }
+        Ok(Some(ObjstoreConfig { hedge_budget: self.hedge_budget, ..ObjstoreConfig::parse(&text)? }))
     }
 }
 

@@ -1,12 +1,15 @@
 //! `http_config`: how requests to the store are made.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::client::{Certificate, ClientOptions, HttpClient, HttpConnector};
+use object_store::client::{Certificate, ClientOptions};
+use object_store::{BackoffConfig, RetryConfig};
 use serde::Deserialize;
 
 use super::yaml;
+use crate::link::{Link, LinkConnector};
 use crate::{Error, Result};
 
 /// Thanos' `http_config`.
@@ -29,7 +32,7 @@ pub struct HttpConfig {
     /// Taken; idle connections are bounded per host.
     pub max_idle_conns: usize,
     pub max_idle_conns_per_host: usize,
-    /// Taken; concurrency is bounded by the callers.
+    /// Requests that may be in flight; 0 means 128.
     pub max_conns_per_host: usize,
     pub tls_config: TlsConfig,
     /// Taken; objects are never compressed on the wire.
@@ -71,7 +74,11 @@ impl HttpConfig {
     pub(super) fn validate(&self) -> Result<()> {
         let tls = &self.tls_config;
         if !tls.server_name.is_empty() {
-            return Err(Error::Config("config.http_config.tls_config.server_name is not supported".to_owned()));
+            return Err(Error::Config(
+                "config.http_config.tls_config.server_name is not supported: the endpoint's own name is checked; give \
+                 the endpoint a name that its certificate holds"
+                    .to_owned(),
+            ));
         }
         if tls.cert_file.as_os_str().is_empty() != tls.key_file.as_os_str().is_empty() {
             return Err(Error::Config(
@@ -85,8 +92,23 @@ impl HttpConfig {
         self.insecure_skip_verify || self.tls_config.insecure_skip_verify
     }
 
+    /// What every client of a store on the network is made of. `retries`: tries after the first.
+    pub(super) fn remote(&self, allow_http: bool, retries: usize, hedge_budget: f64) -> Result<Remote> {
+        let link = Link::new(self.max_conns_per_host, hedge_budget);
+        Ok(Remote {
+            options: self.client_options(allow_http)?,
+            connector: LinkConnector { link: Arc::clone(&link), client: self.client(allow_http)? },
+            retry: RetryConfig {
+                backoff: BackoffConfig { max_backoff: Duration::from_secs(2), ..BackoffConfig::default() },
+                max_retries: retries,
+                retry_timeout: Duration::from_secs(120),
+            },
+            link,
+        })
+    }
+
     /// The options of `object_store`'s client.
-    pub(super) fn client_options(&self, allow_http: bool) -> Result<ClientOptions> {
+    fn client_options(&self, allow_http: bool) -> Result<ClientOptions> {
         let mut options = ClientOptions::new()
             .with_allow_http(allow_http)
             .with_allow_invalid_certificates(self.skip_verify())
@@ -110,8 +132,8 @@ impl HttpConfig {
             .map_err(|e| Error::Config(format!("config.http_config.tls_config.ca_file {}: {e}", path.display())))
     }
 
-    /// A connector with a client certificate, where one is configured; the stock one cannot do that.
-    pub(super) fn connector(&self, allow_http: bool) -> Result<Option<ClientCertificate>> {
+    /// A client with a client certificate, where one is configured; the stock one cannot do that.
+    fn client(&self, allow_http: bool) -> Result<Option<reqwest::Client>> {
         let tls = &self.tls_config;
         if tls.cert_file.as_os_str().is_empty() {
             return Ok(None);
@@ -119,31 +141,38 @@ impl HttpConfig {
         let mut pem = read(&tls.cert_file)?;
         pem.push(b'\n');
         pem.extend(read(&tls.key_file)?);
-        let bad = |e: reqwest::Error| Error::Config(format!("config.http_config.tls_config: {e}"));
+        let identity = reqwest::Identity::from_pem(&pem).map_err(bad_client)?;
+        Ok(Some(self.client_builder(allow_http)?.identity(identity).build().map_err(bad_client)?))
+    }
+
+    /// A plain HTTP client with the same trust and patience, for questions that are no object requests.
+    pub(super) fn client_builder(&self, allow_http: bool) -> Result<reqwest::ClientBuilder> {
         let mut builder = reqwest::Client::builder()
-            .identity(reqwest::Identity::from_pem(&pem).map_err(bad)?)
             .tls_danger_accept_invalid_certs(self.skip_verify())
             .https_only(!allow_http)
             .connect_timeout(self.tls_handshake_timeout)
             .read_timeout(self.response_header_timeout)
             .pool_idle_timeout(self.idle_conn_timeout)
             .pool_max_idle_per_host(self.max_idle_conns_per_host);
-        if !tls.ca_file.as_os_str().is_empty() {
-            let certificates = reqwest::Certificate::from_pem_bundle(&read(&tls.ca_file)?).map_err(bad)?;
+        let ca = &self.tls_config.ca_file;
+        if !ca.as_os_str().is_empty() {
+            let certificates = reqwest::Certificate::from_pem_bundle(&read(ca)?).map_err(bad_client)?;
             builder = builder.tls_certs_merge(certificates);
         }
-        Ok(Some(ClientCertificate(builder.build().map_err(bad)?)))
+        Ok(builder)
     }
 }
 
-/// Connects with a client certificate (mutual TLS).
-#[derive(Debug)]
-pub(super) struct ClientCertificate(reqwest::Client);
+/// The parts of a client.
+pub(super) struct Remote {
+    pub(super) options: ClientOptions,
+    pub(super) connector: LinkConnector,
+    pub(super) retry: RetryConfig,
+    pub(super) link: Arc<Link>,
+}
 
-impl HttpConnector for ClientCertificate {
-    fn connect(&self, _options: &ClientOptions) -> object_store::Result<HttpClient> {
-        Ok(HttpClient::new(self.0.clone()))
-    }
+fn bad_client(e: reqwest::Error) -> Error {
+    Error::Config(format!("config.http_config.tls_config: {e}"))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
-use object_store::{Attribute, Attributes, BackoffConfig, RetryConfig};
+use object_store::{Attribute, Attributes};
 use serde::Deserialize;
 
 use super::credentials::Credentials;
+use super::http::Remote;
 use super::{HttpConfig, yaml};
 use crate::{Bucket, Error, Kind, Result, WriteOptions};
 
@@ -141,7 +141,8 @@ impl S3Config {
             () if self.endpoint.is_empty() => refuse("config.endpoint is missing: no s3 endpoint in config"),
             () if self.bucket.is_empty() => refuse("config.bucket is missing: no s3 bucket in config"),
             () if self.signature_version2 => refuse(
-                "config.signature_version2: signature version 2 is not supported, requests are signed with version 4",
+                "config.signature_version2: signature version 2 is not supported, requests are signed with version 4; \
+                 leave the key out",
             ),
             () if self.aws_sdk_auth && !self.access_key.is_empty() => {
                 refuse("config.aws_sdk_auth and config.access_key are mutually exclusive")
@@ -153,7 +154,7 @@ impl S3Config {
                 "config.access_key is given without config.secret_key: give both, or neither to use the environment",
             ),
             () if self.list_objects_version == "v1" => {
-                refuse("config.list_objects_version: v1 is not supported, listing uses v2")
+                refuse("config.list_objects_version: v1 is not supported, listing uses v2; leave the key out")
             }
             () if !matches!(self.list_objects_version.as_str(), "" | "v2") => {
                 refuse("config.list_objects_version: supported values are v1 and v2")
@@ -189,31 +190,45 @@ impl S3Config {
         }
     }
 
+    /// The region that the configuration or the endpoint's name gives.
+    pub(super) fn known_region(&self) -> Option<String> {
+        if self.region.is_empty() { region_of(self.endpoint().1).map(str::to_owned) } else { Some(self.region.clone()) }
+    }
+
+    /// Where the bucket is asked for itself, and whether that is plain HTTP.
+    pub(super) fn bucket_url(&self) -> (String, bool) {
+        let (scheme, host) = self.endpoint();
+        let bucket = &self.bucket;
+        let url = if self.virtual_hosted() {
+            format!("{scheme}://{bucket}.{host}/")
+        } else {
+            format!("{scheme}://{host}/{bucket}")
+        };
+        (url, scheme == "http")
+    }
+
+    pub(super) fn with_region(&self, region: String) -> Self {
+        Self { region, ..self.clone() }
+    }
+
     /// The region to sign for: as given, else as the endpoint or the environment says, else `us-east-1`.
     pub(super) fn region(&self, variable: impl Fn(&str) -> Option<String>) -> String {
-        if !self.region.is_empty() {
-            return self.region.clone();
-        }
-        region_of(self.endpoint().1)
-            .map(str::to_owned)
+        self.known_region()
             .or_else(|| variable("AWS_REGION"))
             .or_else(|| variable("AWS_DEFAULT_REGION"))
             .filter(|r| !r.is_empty())
             .unwrap_or_else(|| "us-east-1".to_owned())
     }
 
-    pub(super) fn open(&self, prefix: &str) -> Result<Bucket> {
+    pub(super) fn open(&self, prefix: &str, hedge_budget: f64) -> Result<Bucket> {
         let (scheme, host) = self.endpoint();
         let virtual_hosted = self.virtual_hosted();
         let url =
             if virtual_hosted { format!("{scheme}://{}.{host}", self.bucket) } else { format!("{scheme}://{host}") };
-        let allow_http = scheme == "http";
         let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
-        let retry = RetryConfig {
-            backoff: BackoffConfig { max_backoff: Duration::from_secs(2), ..BackoffConfig::default() },
-            max_retries: if self.max_retries == 0 { 10 } else { self.max_retries },
-            retry_timeout: Duration::from_secs(120),
-        };
+        let retries = if self.max_retries == 0 { 10 } else { self.max_retries };
+        let Remote { options, connector, retry, link } =
+            self.http_config.remote(scheme == "http", retries, hedge_budget)?;
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(&self.bucket)
             .with_endpoint(url)
@@ -221,10 +236,8 @@ impl S3Config {
             .with_region(self.region(variable))
             .with_retry(retry)
             .with_disable_bulk_delete(true)
-            .with_client_options(self.http_config.client_options(allow_http)?);
-        if let Some(connector) = self.http_config.connector(allow_http)? {
-            builder = builder.with_http_connector(connector);
-        }
+            .with_client_options(options)
+            .with_http_connector(connector);
         builder = match Credentials::find(self, variable)? {
             Credentials::Static { access_key, secret_key, session_token } => {
                 let builder = builder.with_access_key_id(access_key).with_secret_access_key(secret_key);
@@ -245,7 +258,8 @@ impl S3Config {
         if self.trace.enable {
             tracing::warn!("config.trace.enable has no effect: use --log.level=debug");
         }
-        Ok(Bucket::new(Arc::new(store), &self.bucket, Kind::S3).with_write_options(write).with_prefix(prefix))
+        let bucket = Bucket::new(Arc::new(store), &self.bucket, Kind::S3).with_link(link);
+        Ok(bucket.with_write_options(write).with_prefix(prefix))
     }
 
     fn attributes(&self) -> Attributes {
@@ -270,9 +284,11 @@ impl SseConfig {
             "SSE-KMS" if self.kms_key_id.is_empty() => {
                 refuse("config.sse_config.kms_key_id must be set for type SSE-KMS".to_owned())
             }
-            "SSE-KMS" if !self.kms_encryption_context.is_empty() => {
-                refuse("config.sse_config.kms_encryption_context is not supported".to_owned())
-            }
+            "SSE-KMS" if !self.kms_encryption_context.is_empty() => refuse(
+                "config.sse_config.kms_encryption_context is not supported: leave it out, or set the bucket's own \
+                     default encryption"
+                    .to_owned(),
+            ),
             "SSE-C" if self.encryption_key.as_os_str().is_empty() => {
                 refuse("config.sse_config.encryption_key must be set for type SSE-C".to_owned())
             }

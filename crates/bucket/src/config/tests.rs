@@ -3,7 +3,7 @@ use super::*;
 fn s3(yaml: &str) -> S3Config {
     match ObjstoreConfig::parse(yaml).expect("valid").provider {
         Provider::S3(config) => *config,
-        Provider::Filesystem(_) => panic!("not S3"),
+        other => panic!("not S3: {other:?}"),
     }
 }
 
@@ -70,7 +70,7 @@ fn messages_name_key_and_place() {
     check("", &["type"]);
     check("config: {}", &["`type` is missing"]);
     check("type: FTP\nconfig: {}", &["unknown type \"FTP\""]);
-    check("type: gcs\nconfig: {}", &["GCS is not supported yet"]);
+    check("type: cos\nconfig: {}", &["COS is not supported", "use type S3"]);
     check("type: S3", &["`config` is missing"]);
     check("type: S3\nbucket: x\nconfig: {}", &["unknown field `bucket`", "line 2"]);
     check("type: S3\nconfig:\n  bucket: b\n  end_point: e\n", &["config", "unknown field `end_point`", "line 4"]);
@@ -100,6 +100,7 @@ fn flags() {
     let args = |file: Option<&str>, inline: Option<&str>| ObjstoreArgs {
         config_file: file.map(PathBuf::from),
         config: inline.map(str::to_owned),
+        ..ObjstoreArgs::default()
     };
     assert_eq!(args(None, None).load().expect("none is fine"), None);
     let message = args(None, None).require().expect_err("required").to_string();
@@ -109,4 +110,66 @@ fn flags() {
     let message = args(Some("/no/such/file"), None).load().expect_err("no file").to_string();
     assert!(message.contains("/no/such/file"), "{message}");
     assert!(args(None, Some(MINIO)).require().is_ok());
+    let unlikely = ObjstoreArgs { hedge_budget: 2.0, ..args(None, Some(MINIO)) };
+    let message = unlikely.load().expect_err("too much").to_string();
+    assert!(message.contains("objstore.hedge-budget 2"), "{message}");
+}
+
+#[test]
+fn every_gcs_key() {
+    let key = r#"{"type": "service_account", "private_key": "p", "private_key_id": "i", "client_email": "e"}"#;
+    let yaml = format!(
+        "type: GCS\nconfig:\n  bucket: b\n  service_account: |-\n    {key}\n  use_grpc: true\n  grpc_conn_pool_size: 4\n  \
+         http_config: {{idle_conn_timeout: 30s, max_conns_per_host: 7}}\n  chunk_size_bytes: 8388608\n  max_retries: 1\n"
+    );
+    let Provider::Gcs(config) = ObjstoreConfig::parse(&yaml).expect("valid").provider else { panic!("not GCS") };
+    assert_eq!((config.bucket.as_str(), config.service_account.as_str()), ("b", key));
+    assert_eq!((config.chunk_size_bytes, config.max_retries, config.http_config.max_conns_per_host), (8 << 20, 1, 7));
+    assert!(config.use_grpc);
+    let Provider::Gcs(least) = ObjstoreConfig::parse("type: gcs\nconfig: {bucket: b}").expect("valid").provider else {
+        panic!("not GCS")
+    };
+    assert_eq!(least.service_account, "", "workload identity");
+}
+
+#[test]
+fn every_azure_key() {
+    let yaml = "type: AZURE\nconfig:\n  storage_account: acc\n  storage_account_key: a2V5\n  storage_connection_string: ''\n  \
+                storage_create_container: false\n  container: c\n  endpoint: blob.core.chinacloudapi.cn\n  \
+                user_assigned_id: ''\n  max_retries: 4\n  reader_config: {max_retry_requests: 2}\n  pipeline_config: \
+                {max_tries: 3, try_timeout: 30s, retry_delay: 1s, max_retry_delay: 5s}\n  http_config: \
+                {idle_conn_timeout: 1m30s}\n  msi_resource: ''\n  az_tenant_id: ''\n  client_id: ''\n  client_secret: ''\n";
+    let Provider::Azure(config) = ObjstoreConfig::parse(yaml).expect("valid").provider else { panic!("not Azure") };
+    assert_eq!((config.storage_account.as_str(), config.container.as_str()), ("acc", "c"));
+    assert_eq!((config.pipeline_config.max_tries, config.pipeline_config.try_timeout.as_secs()), (3, 30));
+    let least = "type: AZURE\nconfig: {storage_account: acc, container: c}";
+    let Provider::Azure(least) = ObjstoreConfig::parse(least).expect("valid").provider else { panic!("not Azure") };
+    assert_eq!(least.endpoint, "blob.core.windows.net");
+    assert!(least.storage_create_container);
+}
+
+#[test]
+fn messages_of_other_stores() {
+    let check = |yaml: &str, part: &str| {
+        let message = ObjstoreConfig::parse(yaml).expect_err(yaml).to_string();
+        assert!(message.contains(part), "{message:?} does not say {part:?}");
+    };
+    check("type: GCS\nconfig: {}", "config.bucket is missing");
+    check("type: GCS\nconfig: {bucket: b, buket: c}", "unknown field `buket`");
+    check("type: GCS\nconfig: {bucket: b, service_account: nonsense}", "config.service_account: not JSON");
+    check("type: GCS\nconfig: {bucket: b, service_account: '{}'}", "has no \"private_key\"");
+    check("type: GCS\nconfig: {bucket: b, service_account: '{\"type\": \"external_account\"}'}", "workload identity");
+    let azure = |rest: &str| format!("type: AZURE\nconfig: {{{rest}}}");
+    let both = "storage_account: a, container: c";
+    check(&azure("container: c"), "config.storage_account is required");
+    check(&azure("storage_account: a"), "config.container is missing");
+    check(&azure(&format!("{both}, contaner: d")), "unknown field `contaner`");
+    check(&azure(&format!("{both}, client_id: i")), "must be set together");
+    check(&azure(&format!("{both}, user_assigned_id: u, storage_account_key: k")), "storage_account_key");
+    check(&azure(&format!("{both}, storage_connection_string: s, storage_account_key: k")), "cannot both be set");
+    check(
+        &azure(&format!("{both}, storage_connection_string: s")),
+        "config.storage_connection_string: a part has no `=`",
+    );
+    check(&azure(&format!("{both}, pipeline_config: {{tries: 1}}")), "unknown field `tries`");
 }

@@ -43,7 +43,7 @@ impl MetaSync {
             Discovery::Listing => (None, Duration::MAX),
             Discovery::Index { full_every } => (self.read_index(state, now_ms, full_every).await, full_every),
         };
-        let suspicious = self.suspicious.swap(false, Ordering::Relaxed);
+        let suspicious = self.suspicious.swap(false, Ordering::Relaxed) | self.bucket.missed(true);
         let listed = match tail.filter(|_| !suspicious) {
             Some(first) => self.bucket.list_from(first).await.map(|found| (first, found)),
             None => self.bucket.list_all().await.map(|found| (Ulid::nil(), found)),
@@ -83,13 +83,14 @@ impl MetaSync {
     }
 
     /// Writes the bucket index anew, where it would say something new or has not been written for half an
-    /// hour. Only one process may do so: the compactor. Whether it was written.
+    /// hour; never in a bucket of plain files, which are as quickly listed. Only one process may do so: the
+    /// compactor. Whether it was written.
     ///
     /// # Errors
     /// When it cannot be written. Readers then find by listings what they would find in it.
     pub async fn write_index(&self, now_ms: i64) -> Result<bool> {
         let mut state = self.state.lock().await;
-        let Some(listed_ms) = state.listed_ms else { return Ok(false) };
+        let Some(listed_ms) = state.listed_ms.filter(|_| !self.bucket.is_local()) else { return Ok(false) };
         let known = state.known.clone();
         let encoded = blocking(move || index::encode(&known, listed_ms, None)).await;
         let encoded = encoded.map_err(|e| Error::Config(format!("the bucket index cannot be encoded: {e}")))?;

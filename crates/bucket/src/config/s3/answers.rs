@@ -38,7 +38,7 @@ fn bucket(endpoint: &str) -> Bucket {
         max_retries: 1,
         ..S3Config::default()
     };
-    config.open("").expect("open")
+    config.open("", 0.0).expect("open")
 }
 
 fn error(code: &str, message: &str) -> String {

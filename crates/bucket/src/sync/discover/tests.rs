@@ -267,3 +267,20 @@ async fn a_restart_reads_only_what_is_new() {
     assert_eq!(look(&start(&named, by_index), NOW).await.blocks.len(), 4);
     assert_eq!(asked(&faults), (1, 5, 0));
 }
+
+#[tokio::test]
+async fn a_block_that_is_gone_when_read_is_looked_for_at_once() {
+    let (bucket, faults) = bucket(30).await;
+    write_index(&bucket, NOW).await;
+    let sync = reader(&bucket);
+    look(&sync, NOW).await;
+    let old = id(29, 28);
+    bucket.delete_block(old).await.expect("delete");
+    assert!(bucket.read(old, BlockFile::NoCompactMark).await.is_err() && !sync.is_suspicious(), "marks may be missing");
+    assert!(bucket.read_range(old, BlockFile::Chunks(1), 0..1).await.expect_err("gone").is_not_found());
+    assert!(sync.is_suspicious());
+    let _setup = faults.take();
+    assert_eq!(look(&sync, NOW + 1).await.blocks.len(), 29);
+    assert_eq!(faults.take()[1], (Operation::List, String::new()), "everything");
+    assert!(!sync.is_suspicious());
+}
