@@ -20,7 +20,7 @@ use std::sync::OnceLock;
 use ::bytes::Bytes;
 
 use crate::bytes::{Cursor, check_crc};
-use crate::{Corrupt, Postings};
+use crate::{Corrupt, Postings, prefetch};
 
 pub use series::{ChunkRef, SeriesEntry};
 pub use sparse::SPARSE_FILE;
@@ -208,6 +208,13 @@ impl IndexReader {
     /// The list at a byte offset, its checksum verified.
     pub(crate) fn postings_at(&self, offset: u64) -> Result<Postings<'_>, Corrupt> {
         self.read_postings(offset).map_err(named)
+    }
+
+    /// Asks for the begin of the list at a byte offset ahead of its turn.
+    pub(crate) fn prefetch_postings(&self, offset: u64) {
+        const BYTES: usize = 128;
+        let at = usize::try_from(offset).unwrap_or(usize::MAX);
+        prefetch(self.bytes.get(at..at.saturating_add(BYTES)).unwrap_or_default());
     }
 
     /// The number of series in the list at a byte offset, as the list itself says.

@@ -2,6 +2,9 @@ use super::named;
 use super::table::{Entry, NameEntries};
 use crate::Corrupt;
 
+/// So many values' rows are on their way from memory at once.
+const VALUES_AHEAD: usize = 32;
+
 /// Walks over the rows of one label name, in order of values, and skips what is not asked for.
 #[derive(Debug)]
 pub(crate) struct Rows<'a> {
@@ -38,25 +41,65 @@ impl<'a> Rows<'a> {
         if self.ahead.is_some_and(|entry| entry.value >= value) {
             return Ok(self.ahead);
         }
-        self.skip_samples(value)?;
+        let sample = self.samples_upto(self.next_sample(), value)?;
+        self.seek_from(sample, value)
+    }
+
+    /// The rows of those of `values`, which ascend, that are there. Reading a row waits for memory; so rows
+    /// are asked for some values ahead of their turn.
+    pub(crate) fn find_each<'v>(
+        mut self,
+        mut values: impl Iterator<Item = &'v [u8]>,
+        mut take: impl FnMut(Entry<'a>),
+    ) -> Result<(), Corrupt> {
+        let mut ahead = Vec::with_capacity(VALUES_AHEAD);
+        let mut sample = 0;
         loop {
-            self.ahead = self.read()?;
-            if self.ahead.is_none_or(|entry| entry.value >= value) {
-                return Ok(self.ahead);
+            for value in values.by_ref().take(VALUES_AHEAD) {
+                sample = self.samples_upto(sample, value)?;
+                self.entries.prefetch(sample.saturating_sub(1));
+                ahead.push((value, sample));
+            }
+            if ahead.is_empty() {
+                return Ok(());
+            }
+            for (value, sample) in ahead.drain(..) {
+                match self.seek_from(sample, value)? {
+                    Some(entry) if entry.value == value => take(entry),
+                    Some(_) => {}
+                    None => return Ok(()),
+                }
             }
         }
     }
 
-    /// Goes to the last sample whose value is not above `value`, if it lies ahead: in steps that double.
-    fn skip_samples(&mut self, value: &[u8]) -> Result<(), Corrupt> {
-        let (stride, samples) = (self.entries.stride(), self.entries.samples());
-        let first = self.row.div_ceil(stride);
+    /// As [`Rows::seek`], where `samples` samples are known to be not above `value`.
+    fn seek_from(&mut self, samples: usize, value: &[u8]) -> Result<Option<Entry<'a>>, Corrupt> {
+        if samples > self.next_sample() {
+            self.skip_to(samples - 1);
+        }
+        loop {
+            let row = self.next()?;
+            if row.is_none_or(|entry| entry.value >= value) {
+                self.ahead = row;
+                return Ok(row);
+            }
+        }
+    }
+
+    /// The first sample that was not read.
+    fn next_sample(&self) -> usize {
+        self.row.div_ceil(self.entries.stride())
+    }
+
+    /// How many samples are not above `value`, where the first `known` are not: in steps that double.
+    fn samples_upto(&self, known: usize, value: &[u8]) -> Result<usize, Corrupt> {
         let key = self.entries.key(value).map_err(named)?;
         let is_below = |sample| self.entries.is_below(value, key, sample).map_err(named);
-        // `low` samples from `first` on are known to be not above; `high` is too many.
-        let (mut low, mut high, mut step) = (0, samples.saturating_sub(first) + 1, 1);
+        // `high` is too many.
+        let (mut low, mut high, mut step) = (known, self.entries.samples().max(known) + 1, 1);
         while low + step < high {
-            if is_below(first + low + step - 1)? {
+            if is_below(low + step - 1)? {
                 high = low + step;
                 break;
             }
@@ -65,16 +108,13 @@ impl<'a> Rows<'a> {
         }
         while low + 1 < high {
             let middle = low.midpoint(high);
-            if is_below(first + middle - 1)? {
+            if is_below(middle - 1)? {
                 high = middle;
             } else {
                 low = middle;
             }
         }
-        if low > 0 {
-            self.skip_to(first + low - 1);
-        }
-        Ok(())
+        Ok(low)
     }
 
     /// Makes the first row of a sample the next one.

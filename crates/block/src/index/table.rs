@@ -6,9 +6,12 @@ use super::pages::Pages;
 use super::rows::Rows;
 use crate::Corrupt;
 use crate::bytes::Cursor;
+use crate::prefetch;
 
 /// One in so many values of a name has its position in memory.
 const STRIDE: usize = 16;
+/// Rows are short; of long ones this many bytes are asked for ahead.
+const PREFETCH_MAX: usize = 512;
 
 /// Sampled positions in the postings offset table, by label name.
 #[derive(Debug)]
@@ -247,6 +250,15 @@ impl<'a> NameEntries<'a> {
         let next = if i + 1 < parts.sampled.len() { at(i + 1) } else { parts.end };
         self.table.pages.check(&self.file[..parts.end], at(i), next)?;
         Ok(at(i))
+    }
+
+    /// Asks for the rows of a sample ahead of their turn.
+    pub(super) fn prefetch(&self, sample: usize) {
+        let parts = &self.table.parts;
+        let i = self.name.first as usize + sample;
+        let at = parts.base + parts.sampled.get(i) as usize;
+        let end = if i + 1 < parts.sampled.len() { parts.base + parts.sampled.get(i + 1) as usize } else { parts.end };
+        prefetch(self.file.get(at..end.min(at + PREFETCH_MAX)).unwrap_or_default());
     }
 
     /// What of `value` compares with the keys; `None` where it does not begin with what all values begin with.

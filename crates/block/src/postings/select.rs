@@ -12,6 +12,8 @@ const SERIES_COST: usize = 24;
 const RESOLVE_MAX: usize = 64;
 /// Reading a series' labels costs about as much as trying a pattern on so many values.
 const VALUE_COST: usize = 4;
+/// So many lists are on their way from memory at once.
+const LISTS_AHEAD: usize = 32;
 
 /// The series that all matchers hold for, ascending, with Prometheus' semantics: a label that is
 /// missing has the empty value. No matchers select everything.
@@ -130,14 +132,7 @@ impl<'a> Condition<'a> {
         match &self.which {
             Which::Lists(offsets, total) => return Ok((offsets.clone(), *total)),
             Which::Values(set) => {
-                let mut rows = entries.rows();
-                for value in set.iter() {
-                    match rows.seek(value.as_bytes())? {
-                        Some(entry) if entry.value == value.as_bytes() => take(entry),
-                        Some(_) => {}
-                        None => break,
-                    }
-                }
+                entries.rows().find_each(set.iter().map(str::as_bytes), take)?;
             }
             Which::Every => {
                 let mut rows = entries.rows();
@@ -199,7 +194,10 @@ impl<'a> Selection<'a> {
                     }
                     return Ok(());
                 }
-                let raw = many.iter().map(|&offset| index.postings_at(offset));
+                let raw = many.iter().enumerate().map(|(i, &offset)| {
+                    many.get(i + LISTS_AHEAD).into_iter().for_each(|&later| index.prefetch_postings(later));
+                    index.postings_at(offset)
+                });
                 let union = Union::of(raw, total, index.series_ref_end()).map_err(|e| e.within(INDEX_FILE, 0))?;
                 match found {
                     Some(found) => union.filter(found, condition.keep),
