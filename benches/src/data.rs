@@ -89,7 +89,9 @@ impl Data {
         Ok(())
     }
 
-    fn bucket_dir(&self, replicas: usize) -> PathBuf {
+    /// The bucket with one or with two replicas.
+    #[must_use]
+    pub fn bucket_dir(&self, replicas: usize) -> PathBuf {
         self.dir.join(format!("bucket-{replicas}"))
     }
 

@@ -7,4 +7,5 @@ pub mod data;
 pub mod fleet;
 pub mod s3;
 pub mod server;
+pub mod wide;
 pub mod workload;

@@ -40,9 +40,16 @@ pub struct Counts {
     pub others: AtomicU64,
     /// Of answers' bodies.
     pub bytes: AtomicU64,
+    /// The longest chain of requests so far of which each began after the one before it was answered.
+    depth: AtomicU64,
 }
 
 impl Counts {
+    /// The longest chain of requests, each sent after the one before it was answered, since the last call.
+    pub fn take_depth(&self) -> u64 {
+        self.depth.swap(0, Ordering::Relaxed)
+    }
+
     /// Listings, reads, other requests and bytes sent since the last call.
     pub fn take(&self) -> [u64; 4] {
         [&self.lists, &self.gets, &self.others, &self.bytes].map(|count| count.swap(0, Ordering::Relaxed))
@@ -119,6 +126,7 @@ async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
+    let depth = bucket.counts.depth.load(Ordering::Relaxed) + 1;
     tokio::time::sleep(bucket.link.delay).await;
     let key = uri.path().trim_start_matches('/').split_once('/').map_or("", |(_, key)| key).to_owned();
     let count = match method {
@@ -134,6 +142,7 @@ async fn answer(
         Method::DELETE => bucket.delete(&key),
         _ => return status(StatusCode::NOT_IMPLEMENTED),
     };
+    bucket.counts.depth.fetch_max(depth, Ordering::Relaxed);
     done.unwrap_or_else(|_| status(StatusCode::INTERNAL_SERVER_ERROR))
 }
 

@@ -19,11 +19,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // L3
     ("select", &["block", "engine", "model", "request", "store"]),
     ("bucket", &["block", "model"]),
+    ("cache", &["daemon", "discovery"]),
     ("discovery", &[]),
     ("rpc", &["block", "daemon", "model", "proto", "request", "store"]),
     ("daemon", &["model", "request"]),
     // L4: services, never on each other
-    ("gateway", &["block", "bucket", "daemon", "model", "request", "rpc", "store"]),
+    ("gateway", &["block", "bucket", "cache", "daemon", "model", "request", "rpc", "store"]),
     ("compact", &["block", "bucket", "daemon", "model", "request"]),
     (
         "query",

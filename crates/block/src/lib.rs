@@ -29,7 +29,7 @@ pub use index::{ChunkRef, IndexReader, SeriesEntry};
 pub use meta::{BlockMeta, DeletionMark, NoCompactMark, NoDownsampleMark};
 pub use postings::Postings;
 pub use prefetch::prefetch;
-pub use reader::{BlockReader, map_file};
+pub use reader::{BlockReader, MappedFile, map_file};
 pub use segment::{ChunkReader, RawChunk};
 pub use tombstones::Tombstones;
 pub use ulid::Ulid;

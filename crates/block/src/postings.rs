@@ -5,7 +5,7 @@ mod union;
 
 use crate::Corrupt;
 
-pub use select::select;
+pub use select::{Selected, select, select_within};
 pub(crate) use union::Union;
 
 /// A list of series references as it stands in the file: ascending, big-endian.
@@ -45,6 +45,18 @@ impl<'a> Postings<'a> {
     #[must_use]
     pub fn to_vec(&self) -> Vec<u32> {
         self.iter().collect()
+    }
+
+    /// Verifies that the members ascend strictly.
+    pub(crate) fn check_order(&self) -> Result<(), Corrupt> {
+        let mut last = None;
+        for (i, reference) in self.iter().enumerate() {
+            if last.is_some_and(|last| last >= reference) {
+                return Err(Corrupt::new(0, format!("entry {i} of a list of series does not ascend")));
+            }
+            last = Some(reference);
+        }
+        Ok(())
     }
 
     /// The members, which are verified to ascend strictly: every set operation relies on it.

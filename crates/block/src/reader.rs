@@ -1,4 +1,5 @@
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ::bytes::Bytes;
 use memmap2::Mmap;
@@ -46,15 +47,63 @@ impl BlockReader {
 /// # Errors
 /// When the file cannot be opened: it counts as damaged at offset 0.
 pub fn map_file(path: &Path) -> Result<Bytes, Corrupt> {
-    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let unreadable = |e: std::io::Error| Corrupt { file: name.clone(), offset: 0, what: e.to_string() };
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    if file.metadata().map_err(unreadable)?.len() == 0 {
-        return Ok(Bytes::new());
+    Ok(MappedFile::open(path)?.bytes())
+}
+
+/// A file mapped into memory, whose pages can be given back to the system.
+#[derive(Clone, Debug)]
+pub struct MappedFile(Option<Arc<Mmap>>);
+
+impl MappedFile {
+    /// # Errors
+    /// When the file cannot be opened: it counts as damaged at offset 0.
+    pub fn open(path: &Path) -> Result<Self, Corrupt> {
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let unreadable = |e: std::io::Error| Corrupt { file: name.clone(), offset: 0, what: e.to_string() };
+        let file = std::fs::File::open(path).map_err(unreadable)?;
+        if file.metadata().map_err(unreadable)?.len() == 0 {
+            return Ok(Self(None));
+        }
+        #[expect(unsafe_code, reason = "mapping a file has no safe form")]
+        // SAFETY: files of a block are immutable once visible; whoever truncates one under a reader breaks the
+        // bucket's contract. The map outlives every slice, as `Bytes` owns it.
+        let map = unsafe { Mmap::map(&file) }.map_err(unreadable)?;
+        Ok(Self(Some(Arc::new(map))))
     }
-    #[expect(unsafe_code, reason = "mapping a file has no safe form")]
-    // SAFETY: files of a block are immutable once visible; whoever truncates one under a reader breaks the
-    // bucket's contract. The map outlives every slice, as `Bytes` owns it.
-    let map = unsafe { Mmap::map(&file) }.map_err(unreadable)?;
-    Ok(Bytes::from_owner(map))
+
+    /// The file's bytes; slices of them keep the map alive.
+    #[must_use]
+    pub fn bytes(&self) -> Bytes {
+        match &self.0 {
+            Some(map) => Bytes::from_owner(Shared(Arc::clone(map))),
+            None => Bytes::new(),
+        }
+    }
+
+    /// Whether nothing else holds the map any more.
+    #[must_use]
+    pub fn is_unused(&self) -> bool {
+        self.0.as_ref().is_none_or(|map| Arc::strong_count(map) == 1)
+    }
+
+    /// Gives the pages that lie in memory back to the system. Whoever reads on gets them again, from the
+    /// system's cache or the disk.
+    pub fn give_back(&self) {
+        let Some(map) = &self.0 else { return };
+        #[expect(unsafe_code, reason = "advice that drops pages has no safe form")]
+        // SAFETY: the map is shared, read-only and of a file that does not change: a dropped page is read again
+        // with the same bytes.
+        let given = unsafe { map.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
+        // Where the system does not take the advice the pages stay, which is only dearer.
+        let _kept = given;
+    }
+}
+
+/// What [`Bytes`] owns of a map.
+struct Shared(Arc<Mmap>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
 }

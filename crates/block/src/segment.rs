@@ -68,13 +68,21 @@ impl ChunkReader {
     /// # Errors
     /// When a file cannot be mapped, its header is damaged, or one is missing between others.
     pub fn open(dir: &Path) -> Result<Self, Corrupt> {
+        Self::open_with(dir, crate::map_file)
+    }
+
+    /// As [`open`](Self::open), with files mapped by `map`.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(dir: &Path, mut map: impl FnMut(&Path) -> Result<Bytes, Corrupt>) -> Result<Self, Corrupt> {
         let mut segments = Vec::new();
         loop {
             let name = segment_name(segments.len() as u32);
             if !dir.join(&name).exists() {
                 break;
             }
-            segments.push(crate::map_file(&dir.join(&name)).map_err(|e| Corrupt { file: name, ..e })?);
+            segments.push(map(&dir.join(&name)).map_err(|e| Corrupt { file: name, ..e })?);
         }
         Self::new(segments)
     }

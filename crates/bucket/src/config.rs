@@ -16,8 +16,7 @@ use serde::de::IgnoredAny;
 
 use crate::{Bucket, Error, Result};
 
-pub use args::ObjstoreArgs;
-pub(crate) use args::path_or_content;
+pub use args::{ObjstoreArgs, path_or_content};
 pub use azure::{AzureConfig, PipelineConfig, ReaderConfig};
 pub use gcs::GcsConfig;
 pub use http::{HttpConfig, TlsConfig};

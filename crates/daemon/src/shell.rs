@@ -36,6 +36,7 @@ struct Shared {
     shutdown: CancellationToken,
     pool: Arc<dyn CpuPool>,
     memory: MemoryBudget,
+    _watch: memory::Watch,
     deadlines: Deadlines,
     clock: JoinHandle<()>,
     grace_ms: AtomicU64,
@@ -58,12 +59,14 @@ impl Shell {
         #[expect(clippy::disallowed_methods, reason = "the shell owns it and ends it on drop")]
         let clock = tokio::spawn(deadlines.clone().run());
         let limit = if settings.memory_limit == 0 { memory::default_limit() } else { settings.memory_limit };
+        let budget = MemoryBudget::new(limit);
         let shell = Self {
             shared: Arc::new(Shared {
                 tasks: TaskGroup::new(shutdown.clone()),
                 shutdown,
                 pool: Arc::new(CpuThreads::start(settings.cpu_threads)?),
-                memory: MemoryBudget::new(limit),
+                _watch: memory::Watch::start(budget.clone())?,
+                memory: budget,
                 deadlines,
                 clock,
                 grace_ms: AtomicU64::new(10_000),

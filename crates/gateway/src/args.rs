@@ -7,6 +7,7 @@ use daemon::flags::{Bytes, GoDuration, GrpcArgs, HttpArgs, Inert, ModelDuration,
 use store::Limits;
 
 use crate::Settings;
+use crate::caches::CacheArgs;
 
 /// Flags of `esker store`.
 #[derive(Clone, Debug, clap::Args)]
@@ -18,6 +19,8 @@ pub struct Args {
     #[command(flatten)]
     pub objstore: ObjstoreArgs,
     #[command(flatten)]
+    pub caches: CacheArgs,
+    #[command(flatten)]
     pub selector: SelectorArgs,
     /// Where indexes fetched from the bucket are kept; may be removed at any time
     #[arg(long = "data-dir", default_value = "./data", value_name = "DIR")]
@@ -25,6 +28,9 @@ pub struct Args {
     /// Keep fetched indexes in --data-dir; else in memory
     #[arg(long = "cache-index-header", default_value_t = true, action = ArgAction::Set)]
     pub cache_index_header: bool,
+    /// Disk that fetched indexes may take in --data-dir, the least recently used go first; 0 is no limit
+    #[arg(long = "index-cache.disk-max-bytes", default_value = "0", value_name = "BYTES")]
+    pub index_cache_disk_max_bytes: Bytes,
     /// Memory that open indexes may take
     #[arg(long = "index-cache-size", default_value = "250MB", value_name = "BYTES")]
     pub index_cache_size: Bytes,
@@ -57,6 +63,12 @@ pub struct Args {
         hide = true
     )]
     pub idle_timeout: GoDuration,
+    /// Memory that chunks fetched from the bucket may take in all requests together
+    #[arg(long = "chunk-pool-size", default_value = "2GB", value_name = "BYTES")]
+    pub chunk_pool_size: Bytes,
+    /// The most bytes of chunks that one request may fetch; 0 is no limit
+    #[arg(long = "store.grpc.downloaded-bytes-limit", default_value = "0", value_name = "BYTES")]
+    pub downloaded_bytes_limit: Bytes,
     /// Series requests served side by side; others wait
     #[arg(long = "store.grpc.series-max-concurrency", default_value_t = 20, value_name = "N")]
     pub series_max_concurrency: usize,
@@ -80,12 +92,6 @@ const EXPANDED: &str = "matchers are ordered by cost for every request";
 
 /// Flags of Thanos' store that do nothing here.
 pub const INERT: &[Inert] = &[
-    Inert::value("index-cache.config", "indexes are kept on disk and mapped"),
-    Inert::value("index-cache.config-file", "indexes are kept on disk and mapped"),
-    Inert::value("store.caching-bucket.config", "there is no caching bucket"),
-    Inert::value("store.caching-bucket.config-file", "there is no caching bucket"),
-    Inert::value("chunk-pool-size", "memory is limited by --memory.limit"),
-    Inert::value("store.grpc.downloaded-bytes-limit", "memory is limited by --memory.limit"),
     Inert::value("objstore-parquet.config", "parquet blocks are not read"),
     Inert::value("objstore-parquet.config-file", "parquet blocks are not read"),
     Inert::value("block-discovery-strategy", "blocks are found by one listing"),
@@ -117,7 +123,10 @@ impl Args {
         Ok(Settings {
             name: "store".to_owned(),
             data_dir: self.cache_index_header.then(|| self.data_dir.clone()),
+            disk_bytes_max: self.index_cache_disk_max_bytes.0,
             index_cache_bytes: self.index_cache_size.0,
+            chunk_pool_bytes: self.chunk_pool_size.0,
+            fetched_bytes_max: self.downloaded_bytes_limit.0,
             idle: self.idle_timeout.as_duration(),
             min_time: self.min_time,
             max_time: self.max_time,

@@ -8,6 +8,8 @@ use bucket::{Bucket, SyncMetrics};
 use daemon::worker::{self, Worker};
 use daemon::{Shell, now_ms};
 
+use crate::caches::{CacheArgs, index_cache};
+use crate::expanded::Expanded;
 use crate::metrics::Metrics;
 use crate::{Gateway, Settings};
 
@@ -23,19 +25,23 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(30);
 /// # Errors
 /// When the bucket cannot be listed, after some tries where that may help.
 pub async fn attach(shell: &Shell, bucket: Bucket, settings: Settings, interval: Duration) -> Result<Arc<Gateway>> {
-    let gateway = create(shell, bucket, settings);
+    let index_cache = index_cache(shell, &CacheArgs::default(), settings.index_cache_bytes / 4)?;
+    let gateway = create(shell, bucket, settings, index_cache);
     start(shell, &gateway, interval).await?;
     Ok(gateway)
 }
 
 /// A gateway that knows no blocks yet, its metrics among the shell's.
-pub(crate) fn create(shell: &Shell, bucket: Bucket, settings: Settings) -> Arc<Gateway> {
+pub(crate) fn create(shell: &Shell, bucket: Bucket, settings: Settings, index_cache: Option<Expanded>) -> Arc<Gateway> {
     let metrics = Metrics::default();
     let sync = shell.metrics().register(|r| {
         metrics.register(r);
         SyncMetrics::register(r)
     });
-    Arc::new(Gateway::with_metrics(bucket, settings, sync, metrics))
+    let gateway = Arc::new(Gateway::with_metrics(bucket, settings, sync, metrics, shell.memory().clone(), index_cache));
+    let maps = Arc::downgrade(gateway.files().maps());
+    shell.memory().reclaim_from(maps);
+    gateway
 }
 
 /// Looks at the bucket for the first time and leaves the next looks to a worker.

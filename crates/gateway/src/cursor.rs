@@ -2,15 +2,18 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
-use block::{Corrupt, IndexReader, SeriesEntry, postings};
+use block::postings::{Selected, select_within};
+use block::{Corrupt, IndexReader, SeriesEntry};
 use hashbrown::HashMap;
 use model::labels::SymbolId;
 use model::{LabelTable, LabelTableBuilder, Labels, Matcher};
-use request::Context;
+use request::{Context, MemoryLease};
 use store::{Error, SeriesRequest};
 
 use crate::block::Block;
+use crate::expanded::Expanded;
 use crate::order::{Finals, HeldBack, Located, Row};
 
 /// Series between two looks at the request's deadline.
@@ -52,8 +55,11 @@ pub(crate) struct Rows {
 #[derive(Debug)]
 pub(crate) struct Cursor {
     finals: Finals,
-    selected: std::vec::IntoIter<u32>,
+    selected: Selected,
+    /// How many of the selected were looked at.
     read: usize,
+    /// Covers the selection, and what had to be sorted.
+    lease: MemoryLease,
     held: HeldBack,
     ready: VecDeque<Row>,
     /// Where the order had to be made anew.
@@ -66,14 +72,30 @@ pub(crate) struct Cursor {
 }
 
 impl Cursor {
-    pub(crate) fn open(ask: &Ask) -> Result<Self, Error> {
+    /// `known` is the selection where it was made before.
+    pub(crate) fn open(ask: &Ask, known: Option<Vec<u32>>, expanded: Option<&Expanded>) -> Result<Self, Error> {
         ask.cx.check()?;
-        let selected = postings::select(&ask.index, &ask.matchers)?;
+        let (selected, lease) = match known {
+            Some(known) => {
+                let known = Selected::Own(known);
+                let lease = ask.cx.memory().lease(known.heap_bytes() as u64)?;
+                (known, lease)
+            }
+            None => {
+                let began = Instant::now();
+                let made = select(&ask.cx, &ask.index, &ask.matchers)?;
+                if let Some(expanded) = expanded {
+                    expanded.put(ask.block.id, &ask.matchers, &made.0, began.elapsed());
+                }
+                made
+            }
+        };
         let finals = Finals::new(&ask.index, &ask.block.labels, &ask.request.without_replica_labels)?;
         let mut cursor = Self {
             finals,
-            selected: selected.into_iter(),
+            selected,
             read: 0,
+            lease,
             held: HeldBack::default(),
             ready: VecDeque::new(),
             sorted: None,
@@ -130,7 +152,7 @@ impl Cursor {
 
     /// The next series of the selection that has chunks in range and is in the shard.
     fn read_row(&mut self, ask: &Ask) -> Result<Option<Row>, Error> {
-        for reference in self.selected.by_ref() {
+        while let Some(reference) = self.selected.get(self.read) {
             self.read += 1;
             if self.read.is_multiple_of(CHECK_EVERY) {
                 ask.cx.check()?;
@@ -158,10 +180,10 @@ impl Cursor {
     /// Reads the whole selection and sorts it by final labels; series that become equal become one.
     fn sort(&mut self, ask: &Ask) -> Result<(), Error> {
         let mut all: Vec<(Labels, Vec<Located>)> = Vec::new();
-        let mut lease = ask.cx.memory().lease(0)?;
         while let Some(row) = self.read_row(ask)? {
             let labels = self.finals.labels(&ask.index, &row.labels)?;
-            lease.grow((row.chunks.len() * size_of::<Located>() + labels.len() * 32 + 64) as u64)?;
+            let text: usize = labels.iter().map(|(n, v)| n.len() + v.len() + 16).sum();
+            self.lease.grow((row.chunks.len() * size_of::<Located>() + text + 128) as u64)?;
             all.push((labels, row.chunks));
         }
         all.sort_by(|a, b| a.0.cmp(&b.0));
@@ -175,6 +197,30 @@ impl Cursor {
         });
         self.sorted = Some(all.into_iter());
         Ok(())
+    }
+}
+
+/// The series that `matchers` select, and what covers the list.
+pub(crate) fn select(
+    cx: &Context,
+    index: &IndexReader,
+    matchers: &[Matcher],
+) -> Result<(Selected, MemoryLease), Error> {
+    let mut lease = cx.memory().lease(0)?;
+    let mut refused = None;
+    let mut allow = |bytes: usize| {
+        let grown = cx.check().map_err(Error::from).and_then(|()| Ok(lease.grow(bytes as u64)?));
+        grown.map_err(|e| refused = Some(e)).is_ok()
+    };
+    let selected = select_within(index, matchers, &mut allow)?;
+    match (selected, refused) {
+        (Some(selected), _) => {
+            lease.resize(selected.heap_bytes() as u64)?;
+            Ok((selected, lease))
+        }
+        (None, Some(e)) => Err(e),
+        // Nobody else refuses.
+        (None, None) => Err(Error::Exhausted("the selection takes too much memory".to_owned())),
     }
 }
 

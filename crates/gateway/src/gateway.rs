@@ -10,14 +10,16 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use model::TimeRange;
 use parking_lot::RwLock;
-use request::Context;
+use request::{Context, MemoryBudget};
 use store::merge::{MergeOptions, merge_streams};
 use store::{Frame, LabelsRequest, Names, Result, SeriesRequest, Stats, Store, StoreInfo, StoreKind, counted};
 
+use crate::admit::ChunkPool;
 use crate::block::Block;
 use crate::catalog::Catalog;
 use crate::cursor::BatchSize;
-use crate::files::Files;
+use crate::expanded::Expanded;
+use crate::files::{FileSettings, Files};
 use crate::metrics::Metrics;
 use crate::series::{BlockAsk, Fetched, block_stream};
 
@@ -37,6 +39,8 @@ pub struct Settings {
     pub name: String,
     /// Where indexes fetched from a remote bucket are kept; `None` keeps them in memory.
     pub data_dir: Option<PathBuf>,
+    /// Bytes that indexes may take in `data_dir`; 0 is no limit.
+    pub disk_bytes_max: u64,
     /// Bytes of memory that open indexes may take.
     pub index_cache_bytes: u64,
     /// Files that no request needed for so long are closed.
@@ -46,6 +50,10 @@ pub struct Settings {
     /// Nothing younger is served, at any moment.
     pub max_time: TimeOrDuration,
     pub sync: SyncOptions,
+    /// Bytes that chunks fetched from a remote bucket may take in all requests together; 0 is no limit.
+    pub chunk_pool_bytes: u64,
+    /// Bytes of chunks that one request may fetch; 0 is no limit.
+    pub fetched_bytes_max: u64,
 }
 
 impl Settings {
@@ -59,6 +67,7 @@ impl Default for Settings {
         Self {
             name: "store".to_owned(),
             data_dir: None,
+            disk_bytes_max: 0,
             index_cache_bytes: 250 << 20,
             idle: Duration::from_secs(300),
             min_time: TimeOrDuration::Time(i64::MIN),
@@ -67,6 +76,8 @@ impl Default for Settings {
                 discovery: Discovery::Index { full_every: FULL_SYNC_INTERVAL },
                 ..SyncOptions::default()
             },
+            chunk_pool_bytes: 2 << 30,
+            fetched_bytes_max: 0,
         }
     }
 }
@@ -79,6 +90,8 @@ pub struct Gateway {
     files: Arc<Files>,
     metas: MetaSync,
     state: RwLock<State>,
+    pool: ChunkPool,
+    expanded: Option<Expanded>,
     pub(crate) metrics: Metrics,
 }
 
@@ -91,15 +104,33 @@ struct State {
 impl Gateway {
     #[must_use]
     pub fn new(bucket: Bucket, settings: Settings) -> Self {
-        Self::with_metrics(bucket, settings, SyncMetrics::default(), Metrics::default())
+        let memory = MemoryBudget::new(u64::MAX);
+        Self::with_metrics(bucket, settings, SyncMetrics::default(), Metrics::default(), memory, None)
     }
 
-    pub(crate) fn with_metrics(bucket: Bucket, settings: Settings, sync: SyncMetrics, metrics: Metrics) -> Self {
+    pub(crate) fn with_metrics(
+        bucket: Bucket,
+        settings: Settings,
+        sync: SyncMetrics,
+        metrics: Metrics,
+        memory: MemoryBudget,
+        expanded: Option<Expanded>,
+    ) -> Self {
         let info = info(&settings, &Catalog::default(), TimeRange::ALL);
+        let files = FileSettings {
+            data_dir: settings.data_dir.clone(),
+            disk_bytes_max: settings.disk_bytes_max,
+            // What is cached leaves room for requests.
+            cache_bytes: settings.index_cache_bytes.min(memory.limit() / 4),
+            idle: settings.idle,
+            memory,
+        };
         Self {
             name: settings.name.as_str().into(),
             metas: metas(&bucket, &settings).with_metrics(sync),
-            files: Arc::new(Files::new(bucket, settings.data_dir.clone(), settings.index_cache_bytes, settings.idle)),
+            files: Arc::new(Files::new(bucket, files)),
+            pool: ChunkPool::new(settings.chunk_pool_bytes),
+            expanded,
             state: RwLock::new(State { catalog: Arc::default(), info: Arc::new(info) }),
             settings,
             metrics,
@@ -156,6 +187,44 @@ impl Gateway {
         let mut metas: Vec<_> = self.catalog().by_id.values().map(|b| Arc::clone(&b.meta)).collect();
         metas.sort_by_key(|m| (m.min_time, m.max_time, m.ulid));
         metas
+    }
+
+    /// The state of caches and blocks, for people.
+    #[must_use]
+    pub fn debug(&self) -> serde_json::Value {
+        let catalog = self.catalog();
+        let mut blocks: Vec<_> = catalog.by_id.values().collect();
+        blocks.sort_by_key(|b| (b.meta.min_time, b.meta.max_time, b.id));
+        let block = |b: &Arc<Block>| {
+            let labels: std::collections::BTreeMap<_, _> = b.labels.iter().collect();
+            serde_json::json!({
+                "id": b.id.to_string(),
+                "labels": labels,
+                "min_time": b.meta.min_time,
+                "max_time": b.meta.max_time,
+                "resolution_ms": b.resolution_ms,
+                "index_bytes": b.index_bytes,
+                "chunk_bytes": b.segment_bytes.iter().sum::<u64>(),
+                "open": self.files.is_open(b.id),
+            })
+        };
+        serde_json::json!({
+            "blocks": blocks.into_iter().map(block).collect::<Vec<_>>(),
+            "indexes": self.files.debug(),
+            "index_cache": self.expanded.as_ref().map(|e| {
+                let (requests, hits, failures) = e.cache().counts();
+                let (items, bytes) = e.cache().held().unzip();
+                serde_json::json!({
+                    "kind": e.cache().kind(),
+                    "requests": requests,
+                    "hits": hits,
+                    "failures": failures,
+                    "items": items,
+                    "bytes": bytes,
+                })
+            }),
+            "chunk_pool": {"used_bytes": self.pool.used(), "max_bytes": self.settings.chunk_pool_bytes},
+        })
     }
 
     /// The part of `range` that is served.
@@ -225,6 +294,9 @@ impl Store for Gateway {
                 batch,
                 store_name: Arc::clone(&self.name),
                 fetched: Arc::clone(&fetched),
+                pool: self.pool.clone(),
+                expanded: self.expanded.clone(),
+                fetched_bytes_max: self.settings.fetched_bytes_max,
             };
             counted(&cx, block_stream(ask))
         };

@@ -3,13 +3,14 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use block::{IndexReader, SeriesEntry, postings};
+use block::{IndexReader, SeriesEntry};
 use futures::{StreamExt, stream};
 use model::{Matcher, TimeRange};
-use request::Context;
-use store::{Error, LabelsRequest, Names, PartialResponse, Result};
+use request::{Context, MemoryLease};
+use store::{Error, LabelsRequest, Names, PartialResponse, Result, show_matchers};
 
 use crate::block::Block;
+use crate::cursor::select;
 use crate::files::named;
 use crate::gateway::Gateway;
 
@@ -20,14 +21,14 @@ impl Gateway {
     pub(crate) async fn names(&self, cx: &Context, request: LabelsRequest) -> Result<Names> {
         let without: Arc<[String]> = request.without_replica_labels.clone().into();
         self.over_blocks(cx, &request, move |cx, block, index, matchers, range| {
-            let mut names: BTreeSet<String> = match series_names(cx, index, matchers, range)? {
-                Found::All => index.label_names()?.into_iter().map(str::to_owned).collect(),
-                Found::Nothing => return Ok(BTreeSet::new()),
+            let mut found = match series_names(cx, index, matchers, range)? {
+                Found::All => Set::of(cx, index.label_names()?.into_iter().map(Ok))?,
+                Found::Nothing => return Set::empty(cx),
                 Found::Some(names) => names,
             };
-            names.extend(block.labels.iter().map(|(n, _)| n.to_owned()));
-            names.retain(|name| !without.contains(name));
-            Ok(names)
+            found.names.extend(block.labels.iter().map(|(n, _)| n.to_owned()));
+            found.names.retain(|name| !without.contains(name));
+            Ok(found)
         })
         .await
     }
@@ -41,10 +42,11 @@ impl Gateway {
             if let Some(external) = block.labels.get(&label) {
                 // The external label wins over the series' own; some series must match, though.
                 let any = matchers.is_empty() || any_series(cx, index, matchers, range)?;
-                return Ok(any.then(|| external.to_owned()).into_iter().collect());
+                return Set::of(cx, any.then_some(Ok(external)).into_iter());
             }
             if matchers.is_empty() {
-                return Ok(index.label_values(&label)?.into_iter().map(str::to_owned).collect());
+                let _held = cx.memory().lease((index.label_value_count(&label)? * size_of::<&str>()) as u64)?;
+                return Set::of(cx, index.label_values(&label)?.into_iter().map(Ok));
             }
             series_values(cx, index, &label, matchers, range)
         })
@@ -56,11 +58,7 @@ impl Gateway {
         &self,
         cx: &Context,
         request: &LabelsRequest,
-        read: impl Fn(&Context, &Block, &IndexReader, &[Matcher], TimeRange) -> Result<BTreeSet<String>>
-        + Clone
-        + Send
-        + Sync
-        + 'static,
+        read: impl Fn(&Context, &Block, &IndexReader, &[Matcher], TimeRange) -> Result<Set> + Clone + Send + Sync + 'static,
     ) -> Result<Names> {
         let range = self.served(cx, request.range);
         let blocks = self.catalog().overlapping(&request.matchers, range);
@@ -76,12 +74,15 @@ impl Gateway {
             }
         });
         let mut answers = answers.buffered(PARALLEL);
-        let mut all = BTreeSet::new();
+        let mut all = Set::empty(cx)?;
         let mut missing = Vec::new();
         while let Some((block, answer)) = answers.next().await {
             match answer {
-                Ok(mut names) => all.append(&mut names),
-                Err(e @ (Error::Interrupted(_) | Error::Exhausted(_) | Error::BadRequest(_))) => return Err(e),
+                Ok(found) => all.join(found),
+                Err(Error::Exhausted(text)) => {
+                    return Err(Error::Exhausted(format!("{}: {text}", show_matchers(&request.matchers))));
+                }
+                Err(e @ (Error::Interrupted(_) | Error::BadRequest(_))) => return Err(e),
                 Err(e) => {
                     let e = match e {
                         Error::Corrupt(e) => {
@@ -98,7 +99,46 @@ impl Gateway {
             }
         }
         let limit = usize::try_from(request.limit).ok().filter(|&n| n > 0).unwrap_or(usize::MAX);
-        Ok(Names { names: all.into_iter().take(limit).collect(), missing })
+        Ok(Names { names: all.names.into_iter().take(limit).collect(), missing })
+    }
+}
+
+/// Names or values, and what covers them.
+struct Set {
+    names: BTreeSet<String>,
+    lease: MemoryLease,
+}
+
+/// A string of a set, beyond its text.
+const ENTRY_BYTES: usize = 64;
+/// Strings between two looks at the memory's limit.
+const COUNTED_STEP: usize = 1024;
+
+impl Set {
+    fn empty(cx: &Context) -> Result<Self> {
+        Ok(Self { names: BTreeSet::new(), lease: cx.memory().lease(0)? })
+    }
+
+    fn of<'a>(cx: &Context, names: impl Iterator<Item = Result<&'a str>>) -> Result<Self> {
+        let mut set = Self::empty(cx)?;
+        let mut bytes = 0;
+        for (i, name) in names.enumerate() {
+            let name = name?;
+            bytes += name.len() + ENTRY_BYTES;
+            if i % COUNTED_STEP == COUNTED_STEP - 1 {
+                cx.check()?;
+                set.lease.grow(std::mem::take(&mut bytes) as u64)?;
+            }
+            set.names.insert(name.to_owned());
+        }
+        set.lease.grow(bytes as u64)?;
+        Ok(set)
+    }
+
+    fn join(&mut self, mut other: Self) {
+        self.names.append(&mut other.names);
+        // Of the same request, so never handed back.
+        let _foreign = self.lease.join(other.lease);
     }
 }
 
@@ -106,7 +146,7 @@ enum Found {
     /// No matchers: the index knows.
     All,
     Nothing,
-    Some(BTreeSet<String>),
+    Some(Set),
 }
 
 fn series_names(cx: &Context, index: &IndexReader, matchers: &[Matcher], range: TimeRange) -> Result<Found> {
@@ -121,8 +161,7 @@ fn series_names(cx: &Context, index: &IndexReader, matchers: &[Matcher], range: 
     if refs.is_empty() {
         return Ok(Found::Nothing);
     }
-    let names = refs.into_iter().map(|name| Ok(index.symbol(name)?.to_owned()));
-    Ok(Found::Some(names.collect::<Result<_>>()?))
+    Ok(Found::Some(Set::of(cx, refs.into_iter().map(|name| Ok(index.symbol(name)?)))?))
 }
 
 fn series_values(
@@ -131,14 +170,21 @@ fn series_values(
     label: &str,
     matchers: &[Matcher],
     range: TimeRange,
-) -> Result<BTreeSet<String>> {
-    let Some(name) = index.symbol_ref(label)? else { return Ok(BTreeSet::new()) };
+) -> Result<Set> {
+    let Some(name) = index.symbol_ref(label)? else { return Set::empty(cx) };
     let mut refs = HashSet::new();
+    let mut lease = cx.memory().lease(0)?;
+    let mut refused = None;
     for_each_series(cx, index, matchers, range, |entry| {
         refs.extend(entry.labels.iter().find(|(n, _)| *n == name).map(|&(_, value)| value));
-        true
+        // A number and the set's own: under sixteen bytes.
+        refused = lease.resize(refs.capacity() as u64 * 16).err();
+        refused.is_none()
     })?;
-    refs.into_iter().map(|value| Ok(index.symbol(value)?.to_owned())).collect()
+    if let Some(e) = refused {
+        return Err(e.into());
+    }
+    Set::of(cx, refs.into_iter().map(|value| Ok(index.symbol(value)?)))
 }
 
 fn any_series(cx: &Context, index: &IndexReader, matchers: &[Matcher], range: TimeRange) -> Result<bool> {
@@ -159,7 +205,8 @@ fn for_each_series(
     mut each: impl FnMut(&SeriesEntry) -> bool,
 ) -> Result<()> {
     let mut entry = SeriesEntry::default();
-    for (i, reference) in postings::select(index, matchers)?.into_iter().enumerate() {
+    let (selected, _lease) = select(cx, index, matchers)?;
+    for (i, reference) in (0..selected.len()).filter_map(|i| Some((i, selected.get(i)?))) {
         if i % 256 == 0 {
             cx.check()?;
         }

@@ -7,15 +7,21 @@
 //! fetched once, and chunks by range in one round for each batch; a block that cannot be read is named as
 //! missing and stops no other.
 
+mod admit;
 mod args;
 mod attach;
 mod block;
+mod caches;
+mod caching;
 mod catalog;
 mod cursor;
+mod disk;
+mod expanded;
 mod files;
 mod gate;
 mod gateway;
 mod labels;
+mod maps;
 mod metrics;
 mod order;
 mod run;

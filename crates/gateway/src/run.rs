@@ -10,6 +10,7 @@ use daemon::{Shell, now_ms};
 use serde_json::{Value, json};
 use store::Limited;
 
+use crate::caches::{caching_bucket, index_cache};
 use crate::gate::Gate;
 use crate::{Args, Gateway, attach};
 
@@ -22,20 +23,39 @@ pub async fn run(args: Args, shell: Shell) -> Result<()> {
     let bucket = args.objstore.require()?.connect().await?;
     let bucket = shell.metrics().register(|r| bucket.instrumented(r, now_ms));
     let name = bucket.name().to_owned();
-    let gateway = attach::create(&shell, bucket, args.settings()?);
-    daemon::http::spawn(&shell, &args.http, routes(Arc::clone(&gateway))).await?;
+    let bucket = caching_bucket(&shell, &args.caches, bucket)?;
+    let settings = args.settings()?;
+    let index_cache = index_cache(&shell, &args.caches, settings.index_cache_bytes / 4)?;
+    let gateway = attach::create(&shell, bucket, settings, index_cache);
+    daemon::http::spawn(&shell, &args.http, routes(&shell, &gateway)).await?;
     attach::start(&shell, &gateway, args.sync_block_duration.as_duration()).await?;
     tracing::info!(bucket = name, blocks = gateway.blocks().len(), "store started");
 
+    let metrics = gateway.metrics.clone();
     let limited = Limited::new(gateway, args.limits());
-    let store = Arc::new(Gate::new(Arc::new(limited), args.series_max_concurrency));
+    let store = Arc::new(Gate::new(Arc::new(limited), args.series_max_concurrency, metrics));
     rpc::spawn(&shell, &args.grpc, store).await?;
     shell.shutdown().cancelled().await;
     Ok(())
 }
 
-fn routes(gateway: Arc<Gateway>) -> axum::Router {
-    axum::Router::new().route("/api/v1/blocks", get(blocks)).with_state(gateway)
+fn routes(shell: &Shell, gateway: &Arc<Gateway>) -> axum::Router {
+    let (state, budget) = (Arc::clone(gateway), shell.memory().clone());
+    let debug = move || async move {
+        let mut state = state.debug();
+        state["memory"] = json!({
+            "limit_bytes": budget.limit(),
+            "leased_bytes": budget.used(),
+            "unleased_bytes": budget.unleased(),
+            "peak_leased_bytes": budget.peak(),
+            "refused": budget.refused(),
+        });
+        Json(state)
+    };
+    axum::Router::new()
+        .route("/api/v1/blocks", get(blocks))
+        .with_state(Arc::clone(gateway))
+        .route("/debug/state", get(debug))
 }
 
 #[derive(serde::Deserialize)]

@@ -13,10 +13,12 @@ use futures::stream::{BoxStream, StreamExt};
 use futures::{TryStreamExt, future, stream};
 use model::Matcher;
 use request::Context;
-use store::{ChunkMeta, Error, Frame, PartialResponse, Result, SeriesBatch, SeriesRequest};
+use store::{ChunkMeta, Error, Frame, PartialResponse, Result, SeriesBatch, SeriesRequest, show_matchers};
 
+use crate::admit::{self, ChunkPool};
 use crate::block::Block;
 use crate::cursor::{Ask, BatchSize, Cursor, Rows};
+use crate::expanded::Expanded;
 use crate::files::{Files, named, unavailable};
 use crate::order::Located;
 
@@ -43,6 +45,10 @@ pub(crate) struct BlockAsk {
     pub(crate) batch: BatchSize,
     pub(crate) store_name: Arc<str>,
     pub(crate) fetched: Arc<Fetched>,
+    pub(crate) pool: ChunkPool,
+    pub(crate) expanded: Option<Expanded>,
+    /// The most that one request may fetch; 0 is no limit.
+    pub(crate) fetched_bytes_max: u64,
 }
 
 /// The block's series. What cannot be read of it is missing from the answer, or fails it, as the request
@@ -69,6 +75,7 @@ impl BlockAsk {
     fn missing(&self, e: Error) -> Result<Frame> {
         let e = match e {
             Error::Corrupt(e) => Error::Corrupt(named(e, self.block.id)),
+            Error::Exhausted(text) => Error::Exhausted(format!("{}: {text}", show_matchers(&self.request.matchers))),
             other => other,
         };
         let own = matches!(e, Error::Exhausted(_) | Error::Interrupted(_) | Error::BadRequest(_));
@@ -90,18 +97,23 @@ struct Open {
     ask: BlockAsk,
     task: Arc<Ask>,
     segments: Option<Arc<ChunkReader>>,
+    /// What the index cache has of the selection.
+    known: Option<Vec<u32>>,
     /// `None` before the first batch.
     cursor: Option<Cursor>,
 }
 
 impl State {
     async fn next(self) -> Result<Option<(SeriesBatch, Self)>> {
-        let mut open = match self {
-            Self::Closed(ask) => Box::new(Open::new(*ask).await?),
-            Self::Open(open) => open,
+        let (mut open, first) = match self {
+            Self::Closed(ask) => Open::first(*ask).await?,
+            Self::Open(open) => (open, None),
             Self::Done => return Ok(None),
         };
-        let (batch, last) = open.next_batch().await?;
+        let (batch, last) = match first {
+            Some(first) => first,
+            None => open.next_batch().await?,
+        };
         if batch.is_empty() {
             return Ok(None);
         }
@@ -111,6 +123,25 @@ impl State {
 }
 
 impl Open {
+    /// Opens the block and reads its first batch. A copy of the index that turns out to be damaged is fetched
+    /// again, once.
+    async fn first(ask: BlockAsk) -> Result<(Box<Self>, Option<(SeriesBatch, bool)>)> {
+        let again = ask.clone();
+        let tried = async {
+            let mut open = Box::new(Self::new(ask).await?);
+            let first = open.next_batch().await?;
+            Ok((open, Some(first)))
+        };
+        match tried.await {
+            Err(Error::Corrupt(e)) if again.files.has_copy(again.block.id) => {
+                tracing::warn!(block = %again.block.id, err = %e, "the copy of an index is damaged; fetching it again");
+                again.files.forget(again.block.id).await;
+                Ok((Box::new(Self::new(again).await?), None))
+            }
+            other => other,
+        }
+    }
+
     async fn new(ask: BlockAsk) -> Result<Self> {
         ask.cx.check()?;
         let index = ask.files.index(&ask.block).await?;
@@ -124,7 +155,11 @@ impl Open {
             by_range: segments.is_none() && !ask.request.skip_chunks,
             batch: ask.batch,
         };
-        Ok(Self { ask, task: Arc::new(task), segments, cursor: None })
+        let known = match &ask.expanded {
+            Some(expanded) => expanded.get(ask.block.id, &ask.matchers).await,
+            None => None,
+        };
+        Ok(Self { ask, task: Arc::new(task), segments, known, cursor: None })
     }
 
     /// The next batch, and whether it is the last. One job on the pool where chunks are mapped; where they
@@ -133,10 +168,11 @@ impl Open {
         let task = Arc::clone(&self.task);
         let cursor = self.cursor.take();
         let segments = self.segments.clone();
+        let (known, expanded) = (self.known.take(), self.ask.expanded.clone());
         let job = move || {
             let mut cursor = match cursor {
                 Some(cursor) => cursor,
-                None => Cursor::open(&task)?,
+                None => Cursor::open(&task, known, expanded.as_ref())?,
             };
             let rows = cursor.next(&task)?;
             let last = rows.last;
@@ -155,9 +191,10 @@ impl Open {
             Step::Batch(batch) => batch,
             Step::Fetch(rows) => self.fetch(rows).await?,
         };
-        let fetched: usize = if self.segments.is_some() { 0 } else { batch.buffers.iter().map(Bytes::len).sum() };
-        let held = batch.labels.bytes() + batch.chunks.capacity() * size_of::<ChunkMeta>() + fetched;
-        batch.lease = Some(self.ask.cx.memory().lease(held as u64)?);
+        // Fetched bytes are covered already, and mapped ones belong to the system.
+        let buffers = batch.buffers.capacity() * size_of::<Bytes>();
+        let held = batch.labels.bytes() + batch.chunks.capacity() * size_of::<ChunkMeta>() + buffers;
+        batch.lease = Some(admit::lease(&self.ask.cx, held as u64).await?);
         Ok((batch, last))
     }
 
@@ -203,13 +240,25 @@ impl Open {
             return Ok(Vec::new());
         }
         let (bucket, file) = (&self.ask.files.bucket, BlockFile::Chunks(segment.saturating_add(1)));
+        let wanted = ranges.iter().map(|r| r.end - r.start).sum();
+        self.check_fetched(wanted)?;
+        let room = self.ask.pool.take(&self.ask.cx, wanted).await?;
         let read = bucket.read_ranges(self.ask.block.id, file, ranges, bucket.default_gap()).await;
         let read = read.map_err(|e| unavailable(&e))?;
         let bytes = read.iter().map(|b| b.len() as u64).sum();
         self.ask.cx.stats().add_bytes_fetched(bytes);
         self.ask.fetched.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.ask.fetched.requests.fetch_add(1, Ordering::Relaxed);
-        Ok(read)
+        Ok(read.into_iter().map(|bytes| room.hold(bytes)).collect())
+    }
+
+    fn check_fetched(&self, more: u64) -> Result<()> {
+        let limit = self.ask.fetched_bytes_max;
+        if limit == 0 || self.ask.fetched.bytes.load(Ordering::Relaxed).saturating_add(more) <= limit {
+            return Ok(());
+        }
+        let text = format!("more than {limit} bytes to fetch (--store.grpc.downloaded-bytes-limit)");
+        Err(Error::Exhausted(text))
     }
 }
 

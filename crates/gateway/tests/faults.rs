@@ -183,3 +183,134 @@ async fn a_sparse_header_is_kept_below_the_data_directory_and_not_in_the_bucket(
     gateway.sync(NOW_MS).await.unwrap();
     assert_eq!(names(data.path()), blocks[1..]);
 }
+
+/// A gateway over a bucket that is not on this machine, with copies in `data`.
+async fn with_copies(dir: &Path, data: &Path, disk_bytes_max: u64) -> Arc<Gateway> {
+    let bucket = Bucket::filesystem(dir).unwrap().without_shortcuts();
+    let settings = Settings { data_dir: Some(data.to_owned()), disk_bytes_max, ..Settings::default() };
+    let gateway = Gateway::new(bucket, settings);
+    gateway.sync(NOW_MS).await.unwrap();
+    Arc::new(gateway)
+}
+
+fn copied_bytes(data: &Path) -> u64 {
+    let folders = std::fs::read_dir(data).unwrap().map(|e| e.unwrap().path().join("index"));
+    folders.filter_map(|index| index.metadata().ok()).map(|m| m.len()).sum()
+}
+
+#[tokio::test]
+async fn copies_of_indexes_stay_within_their_bytes() {
+    let Some(dir) = some_blocks(6) else { return };
+    let data = tempfile::tempdir().unwrap();
+    let whole = ask(&*with_copies(dir.path(), data.path(), 0).await, PartialResponse::Abort).await.unwrap();
+    let all = copied_bytes(data.path());
+    let few = tempfile::tempdir().unwrap();
+    for max in [all / 3, 10] {
+        let gateway = with_copies(dir.path(), few.path(), max).await;
+        for _ in 0..2 {
+            assert_eq!(ask(&gateway, PartialResponse::Abort).await.unwrap().0, whole.0);
+            assert!(copied_bytes(few.path()) <= max.max(all / 3), "{} of {max}", copied_bytes(few.path()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_copy_that_is_lost_or_damaged_is_fetched_again() {
+    let Some(dir) = some_blocks(3) else { return };
+    let data = tempfile::tempdir().unwrap();
+    let whole = ask(&*with_copies(dir.path(), data.path(), 0).await, PartialResponse::Abort).await.unwrap();
+    let copy = || first_block(data.path()).join("index");
+    let intact = std::fs::read(copy()).unwrap();
+    for damage in ["lost", "short", "flipped", "header"] {
+        match damage {
+            "lost" => std::fs::remove_file(copy()).unwrap(),
+            "short" => std::fs::write(copy(), &intact[..intact.len() - 1]).unwrap(),
+            "flipped" => {
+                let mut bytes = intact.clone();
+                bytes.iter_mut().skip(100).step_by(50).for_each(|b| *b ^= 1);
+                let toc = bytes.len() - 52;
+                bytes[toc..].copy_from_slice(&intact[toc..]);
+                std::fs::write(copy(), bytes).unwrap();
+            }
+            _ => std::fs::write(copy(), vec![0; intact.len()]).unwrap(),
+        }
+        let gateway = with_copies(dir.path(), data.path(), 0).await;
+        let (chunks, missing) = ask(&gateway, PartialResponse::Warn).await.unwrap();
+        assert_eq!((chunks, missing), (whole.0, Vec::new()), "{damage}");
+        assert_eq!(std::fs::read(copy()).unwrap(), intact, "{damage}");
+    }
+}
+
+#[tokio::test]
+async fn without_room_for_copies_answers_are_the_same() {
+    let Some(dir) = some_blocks(3) else { return };
+    let data = tempfile::tempdir().unwrap();
+    let whole = ask(&*with_copies(dir.path(), data.path(), 0).await, PartialResponse::Abort).await.unwrap();
+    // A file where the folder should be: every write below it fails.
+    let full = data.path().join("full");
+    std::fs::write(&full, "").unwrap();
+    let gateway = with_copies(dir.path(), &full, 0).await;
+    assert_eq!(ask(&gateway, PartialResponse::Abort).await.unwrap().0, whole.0);
+    assert_eq!(ask(&gateway, PartialResponse::Abort).await.unwrap().0, whole.0);
+}
+
+#[tokio::test]
+async fn what_a_request_may_fetch_is_limited_by_name() {
+    let Some(dir) = some_blocks(2) else { return };
+    let bucket = || Bucket::filesystem(dir.path()).unwrap().without_shortcuts();
+    for (settings, flag) in [
+        (Settings { fetched_bytes_max: 1000, ..Settings::default() }, "--store.grpc.downloaded-bytes-limit"),
+        (Settings { chunk_pool_bytes: 1024, ..Settings::default() }, "--chunk-pool-size"),
+    ] {
+        let gateway = Gateway::new(bucket(), settings);
+        gateway.sync(NOW_MS).await.unwrap();
+        let refused = ask(&gateway, PartialResponse::Warn).await.unwrap_err();
+        let named = matches!(&refused, Error::Exhausted(t) if t.contains(flag) && t.contains("http_requests_total"));
+        assert!(named, "{refused}");
+    }
+}
+
+/// Bytes of chunks that the bucket gave, by its own count, and those that an answer holds.
+async fn fetched_and_used(matchers: Vec<Matcher>, range: TimeRange) -> Option<(u64, u64)> {
+    let dir = golden::bucket("fleet/bucket")?;
+    let mut registry = prometheus_client::registry::Registry::default();
+    let bucket = Bucket::filesystem(&dir).unwrap().without_shortcuts().instrumented(&mut registry, || NOW_MS);
+    let data = tempfile::tempdir().unwrap();
+    let settings = Settings { data_dir: Some(data.path().to_owned()), ..Settings::default() };
+    let gateway = Gateway::new(bucket, settings);
+    gateway.sync(NOW_MS).await.unwrap();
+    let fetched = || {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        let lines = text.lines().filter(|l| l.contains("fetched_bytes_total{") && l.contains("\"get_range\""));
+        lines.map(|l| l.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64).sum::<u64>()
+    };
+    let mut used = 0;
+    let mut before = 0;
+    // The second time the indexes are there, and only chunks are fetched.
+    for _ in 0..2 {
+        (used, before) = (0, fetched());
+        let mut stream = gateway.series(&Context::inline(NOW_MS), SeriesRequest::new(range, matchers.clone()));
+        while let Some(frame) = stream.next().await {
+            if let Frame::Batch(batch) = frame.unwrap() {
+                used += batch.chunks.iter().map(|c| u64::from(c.len)).sum::<u64>();
+            }
+        }
+    }
+    Some((fetched() - before, used))
+}
+
+#[tokio::test]
+async fn most_of_the_bytes_fetched_are_used() {
+    let name = |name: &str| Matcher::equal("__name__", name);
+    let day = TimeRange::new(1_768_500_000_000, 1_768_586_400_000);
+    let six_hours = TimeRange::new(1_768_564_800_000, 1_768_586_400_000);
+    for (what, matchers, range) in [
+        ("Q1", vec![name("process_resident_memory_bytes"), Matcher::equal("instance", "10.0.0.1:8080")], day),
+        ("Q3", vec![name("http_requests_total")], day),
+        ("Q5", vec![name("container_memory_working_set_bytes")], six_hours),
+    ] {
+        let Some((fetched, used)) = fetched_and_used(matchers, range).await else { return };
+        assert!(used > 0 && used * 10 >= fetched * 7, "{what}: {used} of {fetched} bytes are used");
+    }
+}

@@ -17,7 +17,7 @@ mod tally;
 
 pub use cancel::{Cancel, Interrupted};
 pub use coverage::{Coverage, Missing};
-pub use memory::{MemoryAccount, MemoryBudget, MemoryExceeded, MemoryLease};
+pub use memory::{MemoryAccount, MemoryBudget, MemoryExceeded, MemoryLease, Reclaim};
 pub use pool::{CpuPool, InlinePool, Timer};
 pub use tally::{Tally, Took};
 

@@ -1,22 +1,24 @@
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use thiserror::Error;
 
 /// A limit on bytes was reached. Narrow the request or raise the limit that is named.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("{what} of {limit} bytes is used up: {used} bytes are held and {wanted} more were asked for")]
+#[error("{what} of {limit} bytes{flag} is used up: {used} bytes are held and {wanted} more were asked for")]
 pub struct MemoryExceeded {
     /// Which limit: "the query's memory limit" or "the process's memory limit".
     pub what: &'static str,
+    /// The flag that sets it, in brackets after a space; empty where it is not one flag's.
+    pub flag: &'static str,
     pub limit: u64,
     pub used: u64,
     pub wanted: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Counter {
-    what: &'static str,
     limit: u64,
     used: AtomicU64,
     peak: AtomicU64,
@@ -25,16 +27,15 @@ struct Counter {
 }
 
 impl Counter {
-    fn new(what: &'static str, limit: u64) -> Self {
-        Self { what, limit, used: AtomicU64::new(0), peak: AtomicU64::new(0), high: AtomicU64::new(0) }
+    fn new(limit: u64) -> Self {
+        Self { limit, ..Self::default() }
     }
 
-    fn take(&self, bytes: u64) -> Result<(), MemoryExceeded> {
+    /// Takes `bytes` where no more than `limit` are then used; else gives how many are.
+    fn take(&self, bytes: u64, limit: u64) -> Result<(), u64> {
         let mut used = self.used.load(Ordering::Relaxed);
         loop {
-            let Some(after) = used.checked_add(bytes).filter(|&n| n <= self.limit) else {
-                return Err(MemoryExceeded { what: self.what, limit: self.limit, used, wanted: bytes });
-            };
+            let Some(after) = used.checked_add(bytes).filter(|&n| n <= limit) else { return Err(used) };
             match self.used.compare_exchange_weak(used, after, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => {
                     self.peak.fetch_max(after, Ordering::Relaxed);
@@ -51,36 +52,121 @@ impl Counter {
     }
 }
 
-/// The bytes that all requests of a process may hold together.
-#[derive(Clone, Debug)]
-pub struct MemoryBudget(Arc<Counter>);
+/// Holds memory that it can do without: pages of mapped files, entries of a cache.
+pub trait Reclaim: Send + Sync {
+    /// Gives back what it can at once. Called on a thread of its own, with nothing locked.
+    fn reclaim(&self);
+}
+
+/// A request that holds no more than one part in so many of the process's limit is a small one …
+const SMALL_PART: u64 = 256;
+/// … and one part in so many of the limit is kept for those.
+const RESERVED_PART: u64 = 16;
+
+/// The bytes that all requests of a process may hold together. What the process holds besides (code, caches,
+/// mapped files) is told to it from time to time and counts as used. The last sixteenth is for small
+/// requests: a large one cannot starve them.
+#[derive(Clone)]
+pub struct MemoryBudget(Arc<Budget>);
+
+struct Budget {
+    leased: Counter,
+    /// What the process holds beyond the leases, when it was last looked at.
+    unleased: AtomicU64,
+    refused: AtomicU64,
+    reclaim: Mutex<Vec<Weak<dyn Reclaim>>>,
+}
 
 impl MemoryBudget {
     #[must_use]
     pub fn new(limit: u64) -> Self {
-        Self(Arc::new(Counter::new("the process's memory limit", limit)))
+        Self(Arc::new(Budget {
+            leased: Counter::new(limit),
+            unleased: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            reclaim: Mutex::default(),
+        }))
     }
 
     /// An account for one request, limited to `limit` bytes within the budget.
     #[must_use]
     pub fn account(&self, limit: u64) -> MemoryAccount {
-        MemoryAccount { own: Arc::new(Counter::new("the query's memory limit", limit)), budget: self.clone() }
+        MemoryAccount { own: Arc::new(Counter::new(limit)), budget: self.clone() }
     }
 
     #[must_use]
     pub fn limit(&self) -> u64 {
-        self.0.limit
+        self.0.leased.limit
     }
 
+    /// Bytes of all leases.
     #[must_use]
     pub fn used(&self) -> u64 {
-        self.0.used.load(Ordering::Relaxed)
+        self.0.leased.used.load(Ordering::Relaxed)
     }
 
     /// The most that was held at once.
     #[must_use]
     pub fn peak(&self) -> u64 {
-        self.0.peak.load(Ordering::Relaxed)
+        self.0.leased.peak.load(Ordering::Relaxed)
+    }
+
+    /// How often a lease was refused for want of the process's memory.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.0.refused.load(Ordering::Relaxed)
+    }
+
+    /// Says how many bytes the process holds (RSS). What of that is not leased counts as used, until it is
+    /// said anew.
+    pub fn observe(&self, resident: u64) {
+        self.0.unleased.store(resident.saturating_sub(self.used()), Ordering::Relaxed);
+    }
+
+    /// Bytes that the process holds beyond all leases, as last observed.
+    #[must_use]
+    pub fn unleased(&self) -> u64 {
+        self.0.unleased.load(Ordering::Relaxed)
+    }
+
+    /// Lets `holder` be asked to give memory back when it becomes scarce, for as long as it lives.
+    pub fn reclaim_from(&self, holder: Weak<dyn Reclaim>) {
+        let mut holders = self.0.reclaim.lock().unwrap_or_else(PoisonError::into_inner);
+        holders.retain(|h| h.strong_count() > 0);
+        holders.push(holder);
+    }
+
+    /// Asks all holders to give back what they can.
+    pub fn reclaim(&self) {
+        let holders = self.0.reclaim.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        holders.iter().filter_map(Weak::upgrade).for_each(|holder| holder.reclaim());
+    }
+
+    /// `own` is what the request holds already.
+    fn take(&self, bytes: u64, own: u64) -> Result<(), MemoryExceeded> {
+        let Budget { leased, unleased, refused, .. } = &*self.0;
+        let limit = leased.limit;
+        let small = own.saturating_add(bytes) <= limit / SMALL_PART;
+        // A budget of some kilobytes, as tests have it, is not parted.
+        let reserved = if small || limit < 1 << 20 { 0 } else { limit / RESERVED_PART };
+        let unleased = unleased.load(Ordering::Relaxed);
+        leased.take(bytes, limit.saturating_sub(reserved).saturating_sub(unleased)).map_err(|used| {
+            refused.fetch_add(1, Ordering::Relaxed);
+            MemoryExceeded {
+                what: "the process's memory limit",
+                flag: " (--memory.limit)",
+                limit,
+                used: used.saturating_add(unleased),
+                wanted: bytes,
+            }
+        })
+    }
+}
+
+impl fmt::Debug for MemoryBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("MemoryBudget");
+        shown.field("limit", &self.limit()).field("used", &self.used()).field("unleased", &self.unleased()).finish()
     }
 }
 
@@ -105,6 +191,12 @@ impl MemoryAccount {
     #[must_use]
     pub fn used(&self) -> u64 {
         self.own.used.load(Ordering::Relaxed)
+    }
+
+    /// The process's budget that it draws on.
+    #[must_use]
+    pub fn budget(&self) -> &MemoryBudget {
+        &self.budget
     }
 
     /// The most that was held at once.
@@ -133,9 +225,16 @@ impl MemoryLease {
     /// # Errors
     /// As [`MemoryAccount::lease`].
     pub fn grow(&mut self, more: u64) -> Result<(), MemoryExceeded> {
-        self.account.own.take(more)?;
-        if let Err(e) = self.account.budget.0.take(more) {
-            self.account.own.give_back(more);
+        let MemoryAccount { own, budget } = &self.account;
+        own.take(more, own.limit).map_err(|used| MemoryExceeded {
+            what: "the query's memory limit",
+            flag: "",
+            limit: own.limit,
+            used,
+            wanted: more,
+        })?;
+        if let Err(e) = budget.take(more, self.account.used() - more) {
+            own.give_back(more);
             return Err(e);
         }
         self.bytes += more;
@@ -179,7 +278,7 @@ impl MemoryLease {
 
     fn give_back(&mut self, bytes: u64) {
         self.account.own.give_back(bytes);
-        self.account.budget.0.give_back(bytes);
+        self.account.budget.0.leased.give_back(bytes);
         self.bytes -= bytes;
     }
 }

@@ -82,3 +82,41 @@ fn the_high_mark_starts_anew_where_it_was_looked_at() {
     drop(lease);
     assert_eq!((account.take_high(), account.take_high(), account.peak()), (40, 0, 70));
 }
+
+#[test]
+fn small_requests_get_the_last_sixteenth_and_what_is_not_leased_counts() {
+    const MB: u64 = 1 << 20;
+    let budget = MemoryBudget::new(256 * MB);
+    let (large, small) = (budget.account(u64::MAX), budget.account(u64::MAX));
+    let held = large.lease(240 * MB).unwrap();
+    let refused = large.lease(1).unwrap_err();
+    assert!(refused.to_string().contains("--memory.limit"), "{refused}");
+    let little = small.lease(MB).unwrap();
+    assert!(small.lease(1).is_err(), "it is no longer small");
+    drop(little);
+    drop(held);
+    budget.observe(200 * MB);
+    assert_eq!(budget.unleased(), 200 * MB);
+    assert!(large.lease(41 * MB).is_err());
+    let _held = large.lease(40 * MB).unwrap();
+    budget.observe(230 * MB);
+    assert_eq!((budget.unleased(), budget.refused()), (190 * MB, 3));
+}
+
+#[test]
+fn holders_are_asked_while_they_live() {
+    struct Holder(AtomicU64);
+    impl Reclaim for Holder {
+        fn reclaim(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let budget = MemoryBudget::new(1);
+    let holder = Arc::new(Holder(AtomicU64::new(0)));
+    let weak = Arc::downgrade(&holder);
+    budget.reclaim_from(weak.clone());
+    budget.reclaim();
+    assert_eq!(holder.0.load(Ordering::Relaxed), 1);
+    drop(holder);
+    budget.reclaim();
+}

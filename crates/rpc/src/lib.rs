@@ -9,6 +9,7 @@ mod assemble;
 mod client;
 mod error;
 mod inspect;
+mod metrics;
 pub mod missing;
 mod request;
 mod response;
@@ -18,6 +19,7 @@ mod spawn;
 pub use client::{ClientTls, RemoteSettings, RemoteStatus, RemoteStore};
 pub use error::Error;
 pub use inspect::Inspector;
+pub use metrics::GrpcMetrics;
 pub use server::{Contexts, ServerSettings, ServerTls, serve};
 pub use spawn::spawn;
 

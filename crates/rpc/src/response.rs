@@ -1,5 +1,6 @@
 //! Batches of series to messages.
 
+use block::chunk::{self, EncodeOptions, SeriesEncoder};
 use block::{Aggregate, Encoding};
 use bytes::Bytes;
 use proto::thanos as wire;
@@ -10,13 +11,29 @@ use xxhash_rust::xxh64::xxh64;
 /// A message is closed when its chunks have so many bytes, however few series that are.
 const MESSAGE_BYTES: usize = 4 << 20;
 
+/// Which encodings whoever asks can read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// The three that Thanos' `Chunk.Encoding` names.
+    Thanos,
+    /// All of ours: it said so with the header [`ENCODINGS`].
+    Esker,
+}
+
+/// The header with which a client announces that it reads all encodings of this version, and its value.
+pub(crate) const ENCODINGS: (&str, &str) = ("esker-encodings", "xor2,histogram-st,float-histogram-st");
+
 /// The messages for a batch, with up to `per_message` series each; 1 gives single series, which is what peers
 /// understand that know nothing of batches.
-pub(crate) fn messages(batch: &SeriesBatch, per_message: usize) -> Result<Vec<wire::SeriesResponse>, store::Error> {
+pub(crate) fn messages(
+    batch: &SeriesBatch,
+    per_message: usize,
+    reader: Reader,
+) -> Result<Vec<wire::SeriesResponse>, store::Error> {
     let mut out = Vec::with_capacity(batch.len().div_ceil(per_message.max(1)));
     let (mut pending, mut bytes) = (Vec::new(), 0);
     for i in 0..batch.len() {
-        let series = series(batch, i)?;
+        let series = series(batch, i, reader)?;
         if per_message <= 1 {
             out.push(wire::SeriesResponse { result: Some(Kind::Series(series)) });
             continue;
@@ -38,7 +55,7 @@ fn batch_message(series: Vec<wire::Series>) -> wire::SeriesResponse {
     wire::SeriesResponse { result: Some(Kind::Batch(wire::SeriesBatch { series })) }
 }
 
-fn series(batch: &SeriesBatch, i: usize) -> Result<wire::Series, store::Error> {
+fn series(batch: &SeriesBatch, i: usize, reader: Reader) -> Result<wire::Series, store::Error> {
     let label = |(name, value): (&str, &str)| wire::Label {
         name: Bytes::copy_from_slice(name.as_bytes()),
         value: Bytes::copy_from_slice(value.as_bytes()),
@@ -46,6 +63,11 @@ fn series(batch: &SeriesBatch, i: usize) -> Result<wire::Series, store::Error> {
     let mut chunks: Vec<wire::AggrChunk> = Vec::new();
     let mut last: Option<&ChunkMeta> = None;
     for meta in batch.chunks_of(i) {
+        if reader == Reader::Thanos && !is_old(meta.encoding) {
+            recode(batch, meta, &mut chunks)?;
+            last = None;
+            continue;
+        }
         let chunk = chunk(batch, meta)?;
         // The aggregates of one downsampled chunk travel together.
         let joins = meta.aggregate != Aggregate::Raw
@@ -64,6 +86,26 @@ fn series(batch: &SeriesBatch, i: usize) -> Result<wire::Series, store::Error> {
         }
     }
     Ok(wire::Series { labels: batch.labels_of(i).iter().map(label).collect(), chunks })
+}
+
+fn is_old(encoding: Encoding) -> bool {
+    matches!(encoding, Encoding::Xor | Encoding::Histogram | Encoding::FloatHistogram)
+}
+
+/// A chunk's samples, without their start timestamps, in encodings that everybody reads.
+fn recode(batch: &SeriesBatch, meta: &ChunkMeta, to: &mut Vec<wire::AggrChunk>) -> Result<(), store::Error> {
+    let mut cursor = chunk::Cursor::new(meta.encoding, batch.payload(meta))?;
+    let mut encoder = SeriesEncoder::new(EncodeOptions { samples_max: usize::MAX, xor2: false });
+    while cursor.advance()? {
+        encoder.push(0, cursor.time(), &cursor.sample()?)?;
+    }
+    for done in encoder.finish() {
+        let hash = xxh64(&done.bytes, 0);
+        let kind = i32::from(done.encoding.to_byte()) - 1;
+        let raw = Some(wire::Chunk { r#type: kind, data: done.bytes.into(), hash });
+        to.push(wire::AggrChunk { min_time: done.min_time, max_time: done.max_time, raw, ..Default::default() });
+    }
+    Ok(())
 }
 
 fn slot(chunk: &mut wire::AggrChunk, aggregate: Aggregate) -> &mut Option<wire::Chunk> {

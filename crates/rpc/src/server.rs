@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ::request::{Cancel, Context};
+use ::request::{Cancel, Context, MemoryLease};
 use futures::stream::{self, BoxStream, StreamExt};
 use proto::thanos as wire;
 use proto::thanos::info as wire_info;
@@ -20,6 +20,8 @@ use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 
 use crate::error::{Error, to_status};
+use crate::metrics::{GrpcMetrics, Running, STREAM, UNARY};
+use crate::response::Reader;
 use crate::{missing, request, response};
 
 /// Makes a request's context; it is given the time that the client allows, if it says.
@@ -33,6 +35,7 @@ pub struct ServerSettings {
     pub max_connection_age: Option<Duration>,
     /// How long calls may go on after the shutdown began.
     pub grace: Duration,
+    pub metrics: GrpcMetrics,
 }
 
 /// PEM texts.
@@ -91,7 +94,7 @@ pub async fn serve(
         }
         server = server.tls_config(config)?;
     }
-    let api = Api { store, contexts };
+    let api = Api { store, contexts, metrics: settings.metrics };
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<StoreServer<Api>>().await;
     let store_service = StoreServer::new(api.clone())
@@ -119,6 +122,7 @@ pub async fn serve(
 struct Api {
     store: Arc<dyn Store>,
     contexts: Contexts,
+    metrics: GrpcMetrics,
 }
 
 type Messages = BoxStream<'static, Result<wire::SeriesResponse, Status>>;
@@ -128,24 +132,52 @@ impl StoreApi for Api {
     type SeriesStream = Messages;
 
     async fn series(&self, call: Request<wire::SeriesRequest>) -> Result<Response<Messages>, Status> {
+        let mut running = self.metrics.begin(STORE, "Series", STREAM);
         let cx = (self.contexts)(timeout(call.metadata()));
         let per_message = usize::try_from(call.get_ref().response_batch_size).unwrap_or(0);
-        let request = request::series_from_wire(call.into_inner()).map_err(to_status)?;
+        let (header, all) = response::ENCODINGS;
+        let reads_all = call.metadata().get(header).is_some_and(|value| value == all);
+        let reader = if reads_all { Reader::Esker } else { Reader::Thanos };
+        let request = request::series_from_wire(call.into_inner()).map_err(to_status);
+        let request = request.inspect_err(|status| running.end(status.code()))?;
         let frames = self.store.series(&cx, request);
         // A panic fails this call, not the connection.
         let frames = AssertUnwindSafe(frames).catch_unwind();
         let messages = frames.flat_map(move |frame| {
-            let messages = match frame {
-                Ok(Ok(frame)) => encode(frame, per_message),
-                Ok(Err(e)) => vec![Err(to_status(e))],
-                Err(_) => vec![Err(Status::internal("the request panicked"))],
+            let (messages, lease) = match frame {
+                Ok(Ok(frame)) => encode(frame, per_message, reader),
+                Ok(Err(e)) => (vec![Err(to_status(e))], None),
+                Err(_) => (vec![Err(Status::internal("the request panicked"))], None),
             };
-            stream::iter(messages)
+            // The batch's memory is held until its last message has gone.
+            stream::iter(messages).inspect(move |_| {
+                let _held = &lease;
+            })
         });
-        Ok(Response::new(until_deadline(&cx, messages.boxed())))
+        Ok(Response::new(until_deadline(&cx, messages.boxed(), running)))
     }
 
     async fn label_names(
+        &self,
+        call: Request<wire::LabelNamesRequest>,
+    ) -> Result<Response<wire::LabelNamesResponse>, Status> {
+        let running = self.metrics.begin(STORE, "LabelNames", UNARY);
+        running.ended(self.names(call).await)
+    }
+
+    async fn label_values(
+        &self,
+        call: Request<wire::LabelValuesRequest>,
+    ) -> Result<Response<wire::LabelValuesResponse>, Status> {
+        let running = self.metrics.begin(STORE, "LabelValues", UNARY);
+        running.ended(self.values(call).await)
+    }
+}
+
+const STORE: &str = "thanos.Store";
+
+impl Api {
+    async fn names(
         &self,
         call: Request<wire::LabelNamesRequest>,
     ) -> Result<Response<wire::LabelNamesResponse>, Status> {
@@ -157,7 +189,7 @@ impl StoreApi for Api {
         Ok(Response::new(wire::LabelNamesResponse { names: found.names, warnings, hints: None }))
     }
 
-    async fn label_values(
+    async fn values(
         &self,
         call: Request<wire::LabelValuesRequest>,
     ) -> Result<Response<wire::LabelValuesResponse>, Status> {
@@ -176,7 +208,8 @@ impl StoreApi for Api {
 #[tonic::async_trait]
 impl Info for Api {
     async fn info(&self, _: Request<wire_info::InfoRequest>) -> Result<Response<wire_info::InfoResponse>, Status> {
-        Ok(Response::new(info_to_wire(&self.store.info())))
+        let running = self.metrics.begin("thanos.info.Info", "Info", UNARY);
+        running.ended(Ok(Response::new(info_to_wire(&self.store.info()))))
     }
 }
 
@@ -215,30 +248,34 @@ fn info_to_wire(info: &StoreInfo) -> wire_info::InfoResponse {
     }
 }
 
-fn encode(frame: Frame, per_message: usize) -> Vec<Result<wire::SeriesResponse, Status>> {
+type Encoded = (Vec<Result<wire::SeriesResponse, Status>>, Option<MemoryLease>);
+
+/// The messages for a frame, and what covers their memory.
+fn encode(frame: Frame, per_message: usize, reader: Reader) -> Encoded {
     match frame {
-        Frame::Batch(batch) => match response::messages(&batch, per_message) {
-            Ok(messages) => messages.into_iter().map(Ok).collect(),
-            Err(e) => vec![Err(to_status(e))],
+        Frame::Batch(mut batch) => match response::messages(&batch, per_message, reader) {
+            Ok(messages) => (messages.into_iter().map(Ok).collect(), batch.lease.take()),
+            Err(e) => (vec![Err(to_status(e))], None),
         },
         Frame::Missing(missing) => {
             let warning = missing::to_warning(&missing);
-            vec![Ok(wire::SeriesResponse { result: Some(Kind::Warning(warning)) })]
+            (vec![Ok(wire::SeriesResponse { result: Some(Kind::Warning(warning)) })], None)
         }
-        Frame::Stats(_) => Vec::new(),
+        Frame::Stats(_) => (Vec::new(), None),
     }
 }
 
 /// `messages` until its first error or the context's deadline; dropping it cancels the context.
-fn until_deadline(cx: &Context, messages: Messages) -> Messages {
+fn until_deadline(cx: &Context, messages: Messages, running: Running) -> Messages {
     struct State {
         messages: Messages,
         deadline: Option<Instant>,
         over: bool,
         cancel: CancelOnDrop,
+        running: Running,
     }
     let cancel = CancelOnDrop(cx.cancel().clone());
-    let state = State { messages, deadline: cx.deadline(), over: false, cancel };
+    let state = State { messages, deadline: cx.deadline(), over: false, cancel, running };
     stream::unfold(state, |mut state| async move {
         if state.over {
             return None;
@@ -252,8 +289,15 @@ fn until_deadline(cx: &Context, messages: Messages) -> Messages {
                     Some(Err(Status::deadline_exceeded("query timed out")))
                 }
             },
-        }?;
-        state.over = next.is_err();
+        };
+        let Some(next) = next else {
+            state.running.end(tonic::Code::Ok);
+            return None;
+        };
+        if let Err(status) = &next {
+            state.over = true;
+            state.running.end(status.code());
+        }
         Some((next, state))
     })
     .boxed()

@@ -6,7 +6,7 @@ use daemon::Shell;
 use daemon::flags::GrpcArgs;
 use store::Store;
 
-use crate::{Error, ServerSettings, ServerTls, serve};
+use crate::{Error, GrpcMetrics, ServerSettings, ServerTls, serve};
 
 /// A call whose client names no deadline is ended after this long.
 const CALL_TIME_MAX: Duration = Duration::from_secs(3600);
@@ -22,6 +22,7 @@ pub async fn spawn(shell: &Shell, args: &GrpcArgs, store: Arc<dyn Store>) -> Res
         tls: ServerTls::from_files(files.0, files.1, files.2)?,
         max_connection_age: Some(args.grpc_server_max_connection_age.as_duration()),
         grace: args.grpc_grace_period.as_duration(),
+        metrics: shell.metrics().register(GrpcMetrics::register),
     };
     let listener = daemon::listen(&args.grpc_address).await.map_err(|e| Error::Listen(format!("{e:#}")))?;
     let address = listener.local_addr().map_err(|e| Error::Listen(e.to_string()))?;

@@ -183,3 +183,41 @@ async fn a_store_that_is_slow_to_say_what_it_has_is_still_asked_while_it_serves(
     assert_eq!(ask().await.unwrap().series.len(), 1);
     drop(stop);
 }
+
+#[tokio::test]
+async fn encodings_that_thanos_does_not_name_are_written_anew_for_it() {
+    use block::chunk::{EncodeOptions, Sample, SeriesEncoder};
+    let labels = Labels::from_pairs([("__name__", "up")]);
+    let mut encoder = SeriesEncoder::new(EncodeOptions { xor2: true, ..EncodeOptions::default() });
+    let samples: Vec<(i64, f64)> = (0..300).map(|i| (i * 15_000, (i % 7) as f64)).collect();
+    for &(t, v) in &samples {
+        encoder.push(0, t, &Sample::Float(v)).unwrap();
+    }
+    let mut store = MemoryStore::new("memory").extent(Labels::empty(), TimeRange::new(0, 10_000_000));
+    store.add(labels, encoder.finish());
+    let (remote, _stop) = over_the_wire(Arc::new(store), false).await;
+
+    let request = serde_json::json!({"rpc": "Series", "min_time": 0, "max_time": 10_000_000,
+        "matchers": [{"Type": "EQ", "Name": "__name__", "Value": "up"}]});
+    let inspector = Inspector::new(remote.name(), None, Duration::from_secs(60)).unwrap();
+    let answer = inspector.ask(&request).await.unwrap();
+    let chunks = answer["series"][0]["chunks"].as_array().unwrap();
+    assert_eq!(chunks.len(), 3);
+    assert!(chunks.iter().all(|c| c["aggregates"]["RAW"]["encoding"] == "XOR"), "{answer}");
+    let expected = encode_floats(
+        &samples.iter().map(|s| s.0).collect::<Vec<_>>(),
+        &samples.iter().map(|s| s.1).collect::<Vec<_>>(),
+        SAMPLES_PER_CHUNK,
+    );
+    for (chunk, expected) in chunks.iter().zip(&expected) {
+        assert_eq!(chunk["aggregates"]["RAW"]["crc32c"], crc32c::crc32c(&expected.bytes));
+    }
+
+    let matchers = vec![model::Matcher::equal("__name__", "up")];
+    let mut stream = remote.series(&Context::inline(0), SeriesRequest::new(TimeRange::new(0, 10_000_000), matchers));
+    while let Some(frame) = stream.next().await {
+        if let store::Frame::Batch(batch) = frame.unwrap() {
+            assert!(batch.chunks.iter().all(|c| c.encoding == block::Encoding::Xor2));
+        }
+    }
+}

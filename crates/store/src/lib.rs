@@ -24,7 +24,7 @@ pub mod testing;
 pub use endpoints::Endpoints;
 pub use error::Error;
 pub use frame::{ChunkMeta, Frame, SeriesBatch, Stats};
-pub use limits::{Limited, Limits};
+pub use limits::{Limited, Limits, show_matchers};
 pub use proxy::{Proxy, ProxyOptions};
 pub use request::{Grouping, LabelsRequest, PartialResponse, QueryHints, SeriesRequest, Shard};
 pub use tally::counted;

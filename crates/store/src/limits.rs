@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt};
+use model::Matcher;
 use request::Context;
 
 use crate::{Error, Frame, LabelsRequest, Names, Result, SeriesBatch, SeriesRequest, Store, StoreInfo};
@@ -41,7 +42,7 @@ impl Store for Limited {
         if self.limits == Limits::default() {
             return self.store.series(cx, request);
         }
-        let mut count = Count { limits: self.limits, series: 0, samples: 0, matchers: show(&request) };
+        let mut count = Count { limits: self.limits, series: 0, samples: 0, matchers: request.matchers.clone() };
         let stream = self.store.series(cx, request);
         let counted = stream.scan(false, move |ended, frame| {
             let frame = match frame {
@@ -68,7 +69,7 @@ struct Count {
     limits: Limits,
     series: u64,
     samples: u64,
-    matchers: String,
+    matchers: Vec<Matcher>,
 }
 
 impl Count {
@@ -84,13 +85,20 @@ impl Count {
         if limit == 0 || got <= limit {
             return Ok(());
         }
-        let matchers = &self.matchers;
-        Err(Error::Exhausted(format!(
-            "{{{matchers}}} selects too many {what}: limit {limit} violated (got {got}), {flag}"
-        )))
+        let matchers = show_matchers(&self.matchers);
+        Err(Error::Exhausted(format!("{matchers} selects too many {what}: limit {limit} violated (got {got}), {flag}")))
     }
 }
 
-fn show(request: &SeriesRequest) -> String {
-    request.matchers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+/// Matchers in an error: a message has to fit into a header.
+const SHOWN_CHARS: usize = 200;
+
+/// Matchers as in PromQL, in braces; cut where they are long.
+#[must_use]
+pub fn show_matchers(matchers: &[Matcher]) -> String {
+    let all = matchers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match all.char_indices().nth(SHOWN_CHARS) {
+        Some((cut, _)) => format!("{{{}… ({} bytes)}}", &all[..cut], all.len()),
+        None => format!("{{{all}}}"),
+    }
 }

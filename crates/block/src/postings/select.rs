@@ -1,3 +1,4 @@
+use ::bytes::Bytes;
 use hashbrown::HashMap;
 use model::{Literals, MatchOp, Matcher};
 
@@ -24,23 +25,96 @@ const LISTS_AHEAD: usize = 32;
 /// # Errors
 /// When the parts of the index that are needed are damaged.
 pub fn select(index: &IndexReader, matchers: &[Matcher]) -> Result<Vec<u32>, Corrupt> {
-    let mut conditions = Vec::with_capacity(matchers.len());
-    for matcher in matchers {
-        match Condition::of(index, matcher)? {
-            Outcome::Always => {}
-            Outcome::Never => return Ok(Vec::new()),
-            Outcome::Depends(condition) => conditions.push(condition),
+    let selected = select_within(index, matchers, &mut |_| true)?;
+    Ok(selected.map_or_else(Vec::new, Selected::into_vec))
+}
+
+/// As [`select`], told by `allow` whether so many more bytes may be held, before they are. `None` where they
+/// may not. A long list is not copied where it is selected as it stands in the file.
+///
+/// # Errors
+/// As [`select`].
+pub fn select_within(
+    index: &IndexReader,
+    matchers: &[Matcher],
+    allow: &mut dyn FnMut(usize) -> bool,
+) -> Result<Option<Selected>, Corrupt> {
+    match Selection::of(index, matchers, allow) {
+        Ok(selected) => Ok(Some(selected)),
+        Err(Stop::Refused) => Ok(None),
+        Err(Stop::Corrupt(e)) => Err(e),
+    }
+}
+
+/// Ascending references of series.
+#[derive(Clone, Debug)]
+pub enum Selected {
+    Own(Vec<u32>),
+    /// A list of the index, as it stands there.
+    Stored(Bytes),
+}
+
+impl Selected {
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Own(list) => list.len(),
+            Self::Stored(bytes) => bytes.len() / 4,
         }
     }
-    conditions.sort_by_key(|c| (!c.keep, c.values, c.members()));
-    let mut selection = Selection { index, found: None, by_labels: Vec::new() };
-    for condition in conditions {
-        selection.narrow(condition)?;
-        if selection.found.as_ref().is_some_and(Vec::is_empty) {
-            return Ok(Vec::new());
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Reference `i`, or `None` past the end.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, i: usize) -> Option<u32> {
+        match self {
+            Self::Own(list) => list.get(i).copied(),
+            Self::Stored(bytes) => Postings::new(bytes).get(i),
         }
     }
-    selection.finish()
+
+    /// Bytes on the heap.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Own(list) => list.capacity() * size_of::<u32>(),
+            Self::Stored(_) => 0,
+        }
+    }
+
+    fn into_vec(self) -> Vec<u32> {
+        match self {
+            Self::Own(list) => list,
+            Self::Stored(bytes) => Postings::new(&bytes).to_vec(),
+        }
+    }
+}
+
+/// Shorter lists are copied: cheaper to walk over, and of no weight.
+const STORED_MIN: usize = 1 << 16;
+/// Members of maps and lists are counted in steps of this.
+const COUNTED_STEP: usize = 1 << 16;
+
+/// Why a selection is not made.
+enum Stop {
+    Corrupt(Corrupt),
+    /// It would hold too many bytes.
+    Refused,
+}
+
+impl From<Corrupt> for Stop {
+    fn from(e: Corrupt) -> Self {
+        Self::Corrupt(e)
+    }
+}
+
+fn check(allow: &mut dyn FnMut(usize) -> bool, bytes: usize) -> Result<(), Stop> {
+    if allow(bytes) { Ok(()) } else { Err(Stop::Refused) }
 }
 
 enum Outcome<'a> {
@@ -71,7 +145,7 @@ enum Which<'a> {
 }
 
 impl<'a> Condition<'a> {
-    fn of(index: &IndexReader, matcher: &'a Matcher) -> Result<Outcome<'a>, Corrupt> {
+    fn of(index: &IndexReader, matcher: &'a Matcher) -> Result<Outcome<'a>, Stop> {
         if matcher.name.is_empty() {
             return Ok(if matcher.matches_empty() { Outcome::Always } else { Outcome::Never });
         }
@@ -112,7 +186,7 @@ impl<'a> Condition<'a> {
         };
         let mut condition = Self { matcher, keep, which, values };
         if (1..=RESOLVE_MAX).contains(&values) {
-            let (offsets, members) = condition.resolve(index)?;
+            let (offsets, members) = condition.resolve(index, &mut |_| true)?;
             condition.which = Which::Lists(offsets, members);
             condition.values = 0;
         }
@@ -125,19 +199,34 @@ impl<'a> Condition<'a> {
     }
 
     /// Offsets of the lists and the number of their members, as [`members`] reckons it.
-    fn resolve(&self, index: &IndexReader) -> Result<(Vec<u64>, usize), Corrupt> {
+    fn resolve(&self, index: &IndexReader, allow: &mut dyn FnMut(usize) -> bool) -> Result<(Vec<u64>, usize), Stop> {
         let mut offsets = Vec::new();
-        let mut take = |entry: Entry<'_>| offsets.push(entry.offset);
+        let mut take = |entry: Entry<'_>| {
+            if offsets.len() % COUNTED_STEP == COUNTED_STEP - 1 {
+                check(allow, COUNTED_STEP * size_of::<u64>())?;
+            }
+            offsets.push(entry.offset);
+            Ok::<(), Stop>(())
+        };
         let Some(entries) = index.entries(&self.matcher.name)? else { return Ok((offsets, 0)) };
         match &self.which {
             Which::Lists(offsets, total) => return Ok((offsets.clone(), *total)),
             Which::Values(set) => {
-                entries.rows().find_each(set.iter().map(str::as_bytes), take)?;
+                let mut refused = None;
+                let each = |entry: Entry<'_>| {
+                    if refused.is_none() {
+                        refused = take(entry).err();
+                    }
+                };
+                entries.rows().find_each(set.iter().map(str::as_bytes), each)?;
+                if let Some(stop) = refused {
+                    return Err(stop);
+                }
             }
             Which::Every => {
                 let mut rows = entries.rows();
                 while let Some(entry) = rows.next()? {
-                    take(entry);
+                    take(entry)?;
                 }
             }
             Which::Try { prefix } => {
@@ -145,7 +234,7 @@ impl<'a> Condition<'a> {
                 rows.seek(prefix.as_bytes())?;
                 while let Some(entry) = rows.next()?.filter(|e| e.value.starts_with(prefix.as_bytes())) {
                     if self.matcher.matches(entry.value_str()?) == self.keep {
-                        take(entry);
+                        take(entry)?;
                     }
                 }
             }
@@ -155,70 +244,138 @@ impl<'a> Condition<'a> {
     }
 }
 
-struct Selection<'a> {
+struct Selection<'a, 'f> {
     index: &'a IndexReader,
-    /// `None`: everything still.
-    found: Option<Vec<u32>>,
+    found: Found<'a>,
     /// Left to the labels of the series that remain.
     by_labels: Vec<&'a Matcher>,
+    allow: &'f mut dyn FnMut(usize) -> bool,
 }
 
-impl<'a> Selection<'a> {
-    fn narrow(&mut self, condition: Condition<'a>) -> Result<(), Corrupt> {
-        let left = self.found.as_ref().map(Vec::len);
+enum Found<'a> {
+    Everything,
+    /// One list of the index.
+    Stored(Postings<'a>),
+    Own(Vec<u32>),
+}
+
+impl<'a, 'f> Selection<'a, 'f> {
+    fn of(
+        index: &'a IndexReader,
+        matchers: &'a [Matcher],
+        allow: &'f mut dyn FnMut(usize) -> bool,
+    ) -> Result<Selected, Stop> {
+        let nothing = || Selected::Own(Vec::new());
+        let mut conditions = Vec::with_capacity(matchers.len());
+        for matcher in matchers {
+            match Condition::of(index, matcher)? {
+                Outcome::Always => {}
+                Outcome::Never => return Ok(nothing()),
+                Outcome::Depends(condition) => conditions.push(condition),
+            }
+        }
+        conditions.sort_by_key(|c| (!c.keep, c.values, c.members()));
+        let mut selection = Self { index, found: Found::Everything, by_labels: Vec::new(), allow };
+        for condition in conditions {
+            selection.narrow(condition)?;
+            if selection.left() == Some(0) {
+                return Ok(nothing());
+            }
+        }
+        selection.finish()
+    }
+
+    /// How many are left; `None` where nothing has narrowed it yet.
+    fn left(&self) -> Option<usize> {
+        match &self.found {
+            Found::Everything => None,
+            Found::Stored(list) => Some(list.len()),
+            Found::Own(list) => Some(list.len()),
+        }
+    }
+
+    fn narrow(&mut self, condition: Condition<'a>) -> Result<(), Stop> {
+        let left = self.left();
         if left.is_some_and(|left| left.saturating_mul(VALUE_COST) < condition.values) {
             self.by_labels.push(condition.matcher);
             return Ok(());
         }
-        let (offsets, total) = condition.resolve(self.index)?;
+        let (offsets, total) = condition.resolve(self.index, self.allow)?;
         if left.is_some_and(|left| left.saturating_mul(SERIES_COST) < total) {
             self.by_labels.push(condition.matcher);
             return Ok(());
         }
         let index = self.index;
-        let list = |offset: &u64| index.postings_at(*offset);
-        match (&mut self.found, &offsets[..]) {
-            (Some(found), []) if condition.keep => found.clear(),
-            (None, []) if condition.keep => self.found = Some(Vec::new()),
+        match (left.is_some(), &offsets[..]) {
+            (_, []) if condition.keep => self.found = Found::Own(Vec::new()),
             (_, []) => {}
-            (Some(found), [one]) => list(one)?.filter(found, condition.keep),
-            (None, [one]) if condition.keep => self.found = Some(sorted(list(one)?)?),
-            (found, many) => {
+            (true, [one]) => {
+                let list = index.postings_at(*one)?;
+                list.filter(self.own()?, condition.keep);
+            }
+            (false, [one]) if condition.keep => self.found = Found::Stored(index.postings_at(*one)?),
+            (narrowed, many) => {
                 let all = self.index.all_postings()?;
                 // Where the lists hold every series there is no need to put them together.
                 if total >= all.len() / 10 * 9 && members(index, many, many.len())? == all.len() {
-                    if !condition.keep {
-                        *found = Some(Vec::new());
-                    } else if found.is_none() {
-                        *found = Some(sorted(all)?);
+                    match (condition.keep, narrowed) {
+                        (false, _) => self.found = Found::Own(Vec::new()),
+                        (true, false) => self.found = Found::Stored(all),
+                        (true, true) => {}
                     }
                     return Ok(());
                 }
+                let end = index.series_ref_end();
+                check(self.allow, Union::bytes(total, end))?;
                 let raw = many.iter().enumerate().map(|(i, &offset)| {
                     many.get(i + LISTS_AHEAD).into_iter().for_each(|&later| index.prefetch_postings(later));
                     index.postings_at(offset)
                 });
-                let union = Union::of(raw, total, index.series_ref_end()).map_err(|e| e.within(INDEX_FILE, 0))?;
-                match found {
-                    Some(found) => union.filter(found, condition.keep),
-                    None if condition.keep => *found = Some(union.into_sorted()),
-                    None => union.filter(found.insert(sorted(all)?), false),
+                let union = Union::of(raw, total, end).map_err(|e| e.within(INDEX_FILE, 0))?;
+                if !narrowed && condition.keep {
+                    check(self.allow, total.min(all.len()) * size_of::<u32>())?;
+                    self.found = Found::Own(union.into_sorted());
+                } else {
+                    union.filter(self.own()?, condition.keep);
                 }
             }
         }
         Ok(())
     }
 
-    fn finish(self) -> Result<Vec<u32>, Corrupt> {
-        let mut found = match self.found {
-            Some(found) => found,
-            None => sorted(self.index.all_postings()?)?,
+    /// What was found, in memory of its own.
+    fn own(&mut self) -> Result<&mut Vec<u32>, Stop> {
+        let stored = match &self.found {
+            Found::Everything => Some(self.index.all_postings()?),
+            Found::Stored(list) => Some(*list),
+            Found::Own(_) => None,
         };
-        if self.by_labels.is_empty() {
-            return Ok(found);
+        if let Some(list) = stored {
+            check(self.allow, list.len() * size_of::<u32>())?;
+            self.found = Found::Own(sorted(list)?);
         }
+        match &mut self.found {
+            Found::Own(list) => Ok(list),
+            Found::Everything | Found::Stored(_) => unreachable!("made its own above"),
+        }
+    }
+
+    fn finish(mut self) -> Result<Selected, Stop> {
+        if self.by_labels.is_empty() {
+            let stored = match &self.found {
+                Found::Everything => Some(self.index.all_postings()?),
+                Found::Stored(list) => Some(*list),
+                Found::Own(_) => None,
+            };
+            if let Some(list) = stored.filter(|list| list.len() >= STORED_MIN) {
+                list.check_order().map_err(|e| e.within(INDEX_FILE, 0))?;
+                return Ok(Selected::Stored(self.index.bytes().slice_ref(list.bytes)));
+            }
+            return Ok(Selected::Own(std::mem::take(self.own()?)));
+        }
+        let mut found = std::mem::take(self.own()?);
         let mut tests = Vec::with_capacity(self.by_labels.len());
-        for matcher in self.by_labels {
+        for &matcher in &self.by_labels {
             // A name that is no symbol is on no series.
             let name = self.index.symbol_ref(&matcher.name)?;
             tests.push(LabelTest { matcher, name, empty: matcher.matches_empty(), known: HashMap::new() });
@@ -231,13 +388,18 @@ impl<'a> Selection<'a> {
             for test in &mut tests {
                 holds = holds && test.holds(self.index, &labels)?;
             }
+            if i % COUNTED_STEP == COUNTED_STEP - 1 {
+                // A number, an answer, and the map's own.
+                check(self.allow, tests.len() * COUNTED_STEP * 16)?;
+            }
             if holds {
                 found[kept] = found[i];
                 kept += 1;
             }
         }
         found.truncate(kept);
-        Ok(found)
+        found.shrink_to_fit();
+        Ok(Selected::Own(found))
     }
 }
 

@@ -12,6 +12,11 @@ pub(crate) enum Union {
 }
 
 impl Union {
+    /// About how many bytes [`of`](Self::of) takes.
+    pub(crate) fn bytes(total: usize, end: u64) -> usize {
+        if total <= SORT_MAX { total * size_of::<u32>() } else { usize::try_from(end / 8).unwrap_or(usize::MAX) }
+    }
+
     /// The union of lists with `total` members together; no reference reaches `end`.
     pub(crate) fn of<'a>(
         lists: impl Iterator<Item = Result<Postings<'a>, Corrupt>>,

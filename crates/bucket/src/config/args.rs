@@ -59,7 +59,10 @@ impl ObjstoreArgs {
 }
 
 /// What one of the flags `--<name>-file` and `--<name>` gives; `None` for neither, or nothing.
-pub(crate) fn path_or_content(name: &str, file: Option<&Path>, inline: Option<&str>) -> Result<Option<String>> {
+///
+/// # Errors
+/// When both are given or the file cannot be read.
+pub fn path_or_content(name: &str, file: Option<&Path>, inline: Option<&str>) -> Result<Option<String>> {
     let file = file.filter(|path| !path.as_os_str().is_empty());
     let text = match (file, inline.filter(|text| !text.is_empty())) {
         (Some(_), Some(_)) => return Err(Error::Config(format!("both {name}-file and {name} flags set"))),

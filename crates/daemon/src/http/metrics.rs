@@ -12,8 +12,9 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Unit;
+use request::MemoryBudget;
 
-use crate::{Probe, Shell, now_ms};
+use crate::{Probe, Shell, memory, now_ms};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct HttpLabels {
@@ -61,10 +62,10 @@ pub(crate) fn register_process(shell: &Shell) {
     let version = [("version", env!("CARGO_PKG_VERSION")), ("branch", ""), ("revision", ""), ("goversion", "")];
     let build = Info::new(version.to_vec());
     let started = now_ms() as f64 / 1000.0;
-    let memory = shell.memory().clone();
+    let budget = shell.memory().clone();
     shell.metrics().register(|r| {
         r.register("thanos_build", "The running version; always 1", build);
-        r.register_collector(Box::new(Process { probe, component, started, memory }));
+        r.register_collector(Box::new(Process { probe, component, started, budget }));
     });
 }
 
@@ -73,7 +74,7 @@ struct Process {
     probe: Probe,
     component: Arc<str>,
     started: f64,
-    memory: request::MemoryBudget,
+    budget: MemoryBudget,
 }
 
 impl Collector for Process {
@@ -90,34 +91,29 @@ impl Collector for Process {
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)
         };
         gauge("process_start_time_seconds", "When the process began, Unix time", self.started)?;
-        let memory = &self.memory;
-        gauge("esker_memory_limit_bytes", "What all requests may hold together", memory.limit() as f64)?;
-        gauge("esker_memory_used_bytes", "What all requests hold together", memory.used() as f64)?;
-        gauge("esker_memory_peak_bytes", "The most that all requests held together", memory.peak() as f64)?;
-        if let Some(bytes) = resident_bytes() {
-            gauge("process_resident_memory_bytes", "Resident memory", bytes)?;
+        if let Some(resident) = memory::resident() {
+            gauge("process_resident_memory_bytes", "Resident memory", resident.total as f64)?;
         }
+        let limit = "Bytes that the process may hold: --memory.limit";
+        gauge("esker_memory_limit_bytes", limit, self.budget.limit() as f64)?;
+        gauge("esker_memory_used_bytes", "What all requests hold together", self.budget.used() as f64)?;
+        gauge("esker_memory_peak_bytes", "The most that all requests held together", self.budget.peak() as f64)?;
+        let unleased = "Bytes that the process holds besides";
+        gauge("esker_memory_unleased_bytes", unleased, self.budget.unleased() as f64)?;
         if let Ok(entries) = fs::read_dir("/proc/self/fd") {
             gauge("process_open_fds", "Open file descriptors", entries.count() as f64)?;
         }
-        if let Some(seconds) = cpu_seconds() {
-            let counter = ConstCounter::new(seconds);
-            let kind = counter.metric_type();
-            counter.encode(encoder.encode_descriptor(
-                "process_cpu_seconds",
-                "User and system CPU time",
-                None,
-                kind,
-            )?)?;
+        let mut count = |name: &str, help: &str, value: f64| {
+            let counter = ConstCounter::new(value);
+            counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)
+        };
+        let refused = "Requests for memory that --memory.limit refused";
+        count("esker_memory_refused", refused, self.budget.refused() as f64)?;
+        match cpu_seconds() {
+            Some(seconds) => count("process_cpu_seconds", "User and system CPU time", seconds),
+            None => Ok(()),
         }
-        Ok(())
     }
-}
-
-fn resident_bytes() -> Option<f64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"))?;
-    Some(line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()? * 1024.0)
 }
 
 /// Fields 14 and 15 of `/proc/self/stat`, in ticks of 10 ms, after the name in parentheses.

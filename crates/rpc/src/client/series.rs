@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 
 use tonic::Streaming;
+use tonic::metadata::MetadataValue;
 
 use super::*;
 use crate::assemble::{Assembler, compare};
+use crate::response;
 
 pub(super) fn stream(
     remote: &RemoteStore,
@@ -80,7 +82,9 @@ impl Call {
         let messages = match &mut self.messages {
             Some(messages) => messages,
             None => {
-                let call = timed(&self.cx, request::series_to_wire(&self.request));
+                let mut call = timed(&self.cx, request::series_to_wire(&self.request));
+                let (header, all) = response::ENCODINGS;
+                call.metadata_mut().insert(header, MetadataValue::from_static(all));
                 let answer = self.client.series(call).await.map_err(failed)?;
                 self.failures.store(0, Ordering::Relaxed);
                 self.messages.insert(answer.into_inner())
