@@ -25,7 +25,7 @@ use request::Context;
 use crate::engine::{Kind, Settings, TOO_MANY_SAMPLES};
 use crate::notes::Notes;
 use crate::plan::{Id, Node, Op, Plan};
-use crate::vector::{ABSENT, Head, Vector, is_absent};
+use crate::vector::{ABSENT, Head, Vector, is_absent, samples_in};
 use crate::{Error, Explanation, Grid, Queryable};
 
 /// What a node evaluates to.
@@ -49,6 +49,8 @@ pub(crate) struct Run<'a> {
     notes: &'a mut Notes,
     /// What each node gave, until it is read; each is read once.
     slots: Vec<Option<Data>>,
+    /// How many values the slots hold.
+    held: usize,
     /// Where what each node took is noted.
     explanation: Option<&'a Explanation>,
 }
@@ -60,7 +62,7 @@ impl<'a> Run<'a> {
         source: &'a dyn Queryable,
         notes: &'a mut Notes,
     ) -> Self {
-        Self { cx, settings, source, notes, slots: Vec::new(), explanation: None }
+        Self { cx, settings, source, notes, slots: Vec::new(), held: 0, explanation: None }
     }
 
     /// Notes what each node takes in `explanation`, which is the plan's.
@@ -75,8 +77,9 @@ impl<'a> Run<'a> {
             self.cx.check()?;
             let watch = self.watch();
             let data = self.node(node).await?;
+            self.held += data.as_ref().map_or(0, Data::held);
             self.slots.push(data);
-            self.check_samples()?;
+            check_held(self.held, self.settings)?;
             self.note(watch);
         }
         let data = self.take(root)?;
@@ -149,7 +152,9 @@ impl<'a> Run<'a> {
     }
 
     fn take(&mut self, id: Id) -> Result<Data, Error> {
-        self.slots.get_mut(id).and_then(Option::take).ok_or_else(|| wrong_kind("a value"))
+        let data = self.slots.get_mut(id).and_then(Option::take).ok_or_else(|| wrong_kind("a value"))?;
+        self.held = self.held.saturating_sub(data.held());
+        Ok(data)
     }
 
     fn vector(&mut self, id: Id) -> Result<Vector, Error> {
@@ -221,23 +226,20 @@ impl<'a> Run<'a> {
         absent.drop_empty();
         Ok(absent)
     }
+}
 
-    /// The limit on values that are held at once.
-    fn check_samples(&self) -> Result<(), Error> {
-        check_held(self.held(), self.settings)
-    }
-
+impl Data {
+    /// How many values it counts for in the limit on those.
     fn held(&self) -> usize {
-        self.slots
-            .iter()
-            .flatten()
-            .map(|data| match data {
-                Data::Scalar(row) => row.len(),
-                Data::Text(_) => 0,
-                Data::Vector(vector) | Data::Steps(vector, _) => vector.values.len(),
-                Data::Matrix(series) => series.iter().map(|s| s.v.len()).sum(),
-            })
-            .sum()
+        match self {
+            Self::Scalar(row) => row.len(),
+            Self::Text(_) => 0,
+            Self::Vector(vector) | Self::Steps(vector, _) => vector.held(),
+            Self::Matrix(series) => {
+                let histograms = |s: &Series| s.h.iter().map(|(_, h)| samples_in(h)).sum::<usize>();
+                series.iter().map(|s| s.v.len() + histograms(s)).sum()
+            }
+        }
     }
 }
 

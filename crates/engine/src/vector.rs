@@ -99,6 +99,12 @@ impl Vector {
         self.series.len()
     }
 
+    /// How many samples it counts for in the limit on those.
+    pub(crate) fn held(&self) -> usize {
+        let histograms = self.series.iter().filter_map(|head| head.histograms.as_ref());
+        self.values.len() + histograms.flat_map(|h| h.iter().flatten()).map(|h| samples_in(h)).sum::<usize>()
+    }
+
     pub(crate) fn row(&self, i: usize) -> &[f64] {
         &self.values[i * self.steps..(i + 1) * self.steps]
     }
@@ -249,6 +255,13 @@ impl Vector {
         }
         Ok(merged)
     }
+}
+
+/// How many samples of 16 bytes a native histogram counts for, as in Prometheus.
+pub(crate) fn samples_in(h: &FloatHistogram) -> usize {
+    let buckets = h.positive_buckets.len() + h.negative_buckets.len() + h.custom_values.len();
+    let spans = h.positive_spans.len() + h.negative_spans.len();
+    (168 + 8 * (buckets + spans) + 8) / 16
 }
 
 /// Two results would carry the same labels.

@@ -1,3 +1,5 @@
+mod limits;
+mod starts;
 mod streaming;
 
 use std::sync::Arc;

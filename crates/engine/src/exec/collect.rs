@@ -7,11 +7,14 @@ use super::{Run, check_held};
 use crate::Error;
 use crate::engine::Settings;
 use crate::plan::Scan;
-use crate::vector::{Vector, same_labels};
+use crate::vector::{Vector, same_labels, samples_in};
 
 struct Collect<'a> {
     vector: Vector,
     settings: &'a Settings,
+    /// How many values the query holds beside it.
+    held: usize,
+    histograms: usize,
 }
 
 impl Sink for Collect<'_> {
@@ -21,9 +24,10 @@ impl Sink for Collect<'_> {
         self.vector.values.extend_from_slice(&morsel.rows);
         self.vector.series.append(&mut morsel.heads);
         for native in morsel.natives.drain(..) {
+            self.histograms += native.histograms.iter().flatten().map(|h| samples_in(h)).sum::<usize>();
             self.vector.series[from + native.row].histograms = Some(native.histograms);
         }
-        check_held(self.vector.values.len(), self.settings)
+        check_held(self.held + self.vector.values.len() + self.histograms, self.settings)
     }
 }
 
@@ -32,7 +36,7 @@ impl Run<'_> {
         let memory: &MemoryAccount = self.cx.memory();
         let may_meet = !self.settings.delayed_name_removal && scan.drops_name() && scan.name.is_none();
         let vector = Vector::new(scan.shape.grid.len(), memory)?;
-        let mut sink = Collect { vector, settings: self.settings };
+        let mut sink = Collect { vector, settings: self.settings, held: self.held, histograms: 0 };
         self.scan(scan, Wants { heads: true, keys: None }, &mut sink).await?;
         if may_meet && sink.vector.has_duplicates() {
             return Err(same_labels());

@@ -19,7 +19,7 @@ use crate::notes::Notes;
 use crate::plan::{INFO, Scan};
 use crate::rollup::native::{self, About};
 use crate::rollup::{self, Edges, Params, Rollup, Scratch, Shape};
-use crate::vector::{ABSENT, Head, Histograms, drop_metadata, is_absent};
+use crate::vector::{ABSENT, Head, Histograms, drop_metadata, is_absent, samples_in};
 use crate::{Encoded, Error, Select};
 
 /// What the reader of a scan needs of each series beside its row.
@@ -234,8 +234,10 @@ impl Run<'_> {
                 Ok(found)
             });
             let series = series.await??;
-            held += series.iter().map(|s| s.v.len()).sum::<usize>();
-            check_held(held, self.settings)?;
+            for series in &series {
+                held += series.v.len() + series.h.iter().map(|(_, h)| samples_in(h)).sum::<usize>();
+            }
+            check_held(self.held + held, self.settings)?;
             all.extend(series);
         }
         all.sort_by(|a, b| a.labels.cmp(&b.labels));

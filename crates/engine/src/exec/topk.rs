@@ -9,10 +9,11 @@ use promql::Span;
 use promql::ast::AggregateOp;
 use request::{MemoryAccount, MemoryLease};
 
-use super::Run;
 use super::group::{KeyMaker, KeyTable};
 use super::scan::{Morsel, Sink, Wants};
+use super::{Run, check_held};
 use crate::Error;
+use crate::engine::Settings;
 use crate::notes::format_g;
 use crate::plan::{Grouping, Source};
 use crate::vector::{Head, Histograms, Vector, is_absent};
@@ -33,6 +34,9 @@ struct Best<'a> {
     /// With so many heads it is time to look for those that no heap holds any more.
     heads_max: usize,
     next: u32,
+    settings: &'a Settings,
+    /// How many values the heaps hold, and the query beside them.
+    held: usize,
     /// For heaps and heads.
     lease: MemoryLease,
     /// Some series had native histograms, which have no order.
@@ -44,7 +48,7 @@ const HEAD_BYTES: usize = 256;
 const HEADS_MIN: usize = 1024;
 
 impl<'a> Best<'a> {
-    fn new(op: AggregateOp, param: &'a [f64], steps: usize, memory: &MemoryAccount) -> Result<Self, Error> {
+    fn new(op: AggregateOp, param: &'a [f64], steps: usize, run: &Run<'a>) -> Result<Self, Error> {
         Ok(Self {
             op,
             param,
@@ -54,7 +58,9 @@ impl<'a> Best<'a> {
             heads: HashMap::new(),
             heads_max: HEADS_MIN,
             next: 0,
-            lease: memory.lease(0)?,
+            settings: run.settings,
+            held: run.held,
+            lease: run.cx.memory().lease(0)?,
             ignored: false,
         })
     }
@@ -102,6 +108,8 @@ impl<'a> Best<'a> {
             };
             added += heap.entries().len() - before;
         }
+        self.held += added;
+        check_held(self.held, self.settings)?;
         if entered {
             self.lease.grow((added * size_of::<Entry>() + HEAD_BYTES) as u64)?;
             self.heads.insert(series, head);
@@ -191,7 +199,7 @@ impl Run<'_> {
             Source::Scan(scan) => {
                 let delayed = self.settings.delayed_name_removal;
                 let keys = KeyMaker::new(grouping, scan.drops_name() && !delayed);
-                let mut best = Best::new(op, param, steps, self.cx.memory())?;
+                let mut best = Best::new(op, param, steps, self)?;
                 self.scan(*scan, Wants { heads: true, keys: Some(keys) }, &mut best).await?;
                 if best.ignored {
                     self.notes.histogram_ignored_in_aggregation(op.as_str(), span);
@@ -215,7 +223,7 @@ impl Run<'_> {
             return Vector::new(steps, self.cx.memory());
         }
         let keys = KeyMaker::new(grouping, false);
-        let mut best = Best::new(op, param, steps, self.cx.memory())?;
+        let mut best = Best::new(op, param, steps, self)?;
         let mut key = Vec::new();
         for (head, row) in input.rows() {
             key.clear();

@@ -44,7 +44,7 @@ impl Run<'_> {
             Some(Data::Scalar(_) | Data::Text(_)) => 1,
             None => 0,
         };
-        node.done(given, self.held());
+        node.done(given, self.held);
         if let Some(scan) = explanation.scan(id)
             && !own
         {
