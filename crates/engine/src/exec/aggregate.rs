@@ -27,8 +27,10 @@ pub(super) use cells::Cells;
 #[derive(Debug)]
 enum NativeCell {
     Total(Box<Total>),
-    /// Exponential and custom buckets: nothing.
+    /// Exponential and custom buckets: nothing. What comes behind does not matter any more, floats neither.
     Incompatible,
+    /// A float came first: the mix is nothing, whatever the histograms are.
+    BesideFloats,
 }
 
 /// Groups with their cells, fed row by row.
@@ -92,6 +94,9 @@ impl<'a> Groups<'a> {
         for (step, h) in histograms.iter().enumerate() {
             let Some(h) = h else { continue };
             match self.natives.entry(from + step) {
+                Entry::Vacant(entry) if self.cells.has(from + step) => {
+                    entry.insert(NativeCell::BesideFloats);
+                }
                 Entry::Vacant(entry) => {
                     self.lease.grow(h.positive_buckets.len() as u64 * 24 + 256)?;
                     entry.insert(NativeCell::Total(Box::new(Total::new(h))));
@@ -101,7 +106,8 @@ impl<'a> Groups<'a> {
                     let added = if mean { total.add_to_mean(h) } else { total.add(h) };
                     if added.is_err() {
                         self.notes.mixed_exponential_custom(metric, self.span);
-                        entry.insert(NativeCell::Incompatible);
+                        let mixed = self.cells.has(from + step);
+                        entry.insert(if mixed { NativeCell::BesideFloats } else { NativeCell::Incompatible });
                     }
                 }
             }
@@ -134,7 +140,9 @@ impl<'a> Groups<'a> {
         natives.sort_unstable_by_key(|(cell, _)| *cell);
         for (cell, native) in natives {
             let (group, step) = (cell / self.steps, cell % self.steps);
-            if !is_absent(vector.row(group)[step]) {
+            if matches!(native, NativeCell::Incompatible) {
+                vector.row_mut(group)[step] = ABSENT;
+            } else if !is_absent(vector.row(group)[step]) {
                 self.notes.mixed_in_aggregation(self.span);
                 vector.row_mut(group)[step] = ABSENT;
             } else if let NativeCell::Total(total) = native {

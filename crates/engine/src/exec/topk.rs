@@ -190,7 +190,11 @@ impl Run<'_> {
                 let input = self.vector(id)?;
                 self.top_of(op, input, grouping, param, nothing, span)
             }
-            Source::Scan(_) if nothing => Vector::new(steps, memory),
+            // What is wrong with the series is said all the same.
+            Source::Scan(scan) if nothing => {
+                let _unused = self.scan_all(*scan).await?;
+                Vector::new(steps, memory)
+            }
             // Series that only differ by a name that is gone would go unnoticed on the way.
             Source::Scan(scan) if scan.drops_name() && scan.name.is_none() && !self.settings.delayed_name_removal => {
                 let input = self.scan_all(*scan).await?;

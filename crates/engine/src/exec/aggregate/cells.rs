@@ -58,6 +58,11 @@ impl Cells {
         }
     }
 
+    /// Whether a float went into a cell.
+    pub(in crate::exec) fn has(&self, cell: usize) -> bool {
+        !is_absent(self.value[cell])
+    }
+
     /// Adds one series to the group whose cells start at `from`.
     pub(in crate::exec) fn add(&mut self, from: usize, row: &[f64]) {
         let cells = from..from + row.len();
