@@ -6,6 +6,7 @@ use request::Context;
 
 use crate::exec::Run;
 use crate::notes::Notes;
+use crate::plan::Rewrites;
 use crate::{Error, Explanation, Grid, Queryable, plan};
 
 /// As Prometheus words it.
@@ -28,6 +29,8 @@ pub struct Settings {
     /// Whether a metric is a counter is told by its label `__type__` instead of by its name
     /// (`type-and-unit-labels`).
     pub type_and_unit_labels: bool,
+    /// Which rewrites of plans are made; all, but in tests.
+    pub rewrites: Rewrites,
 }
 
 impl Default for Settings {
@@ -39,6 +42,7 @@ impl Default for Settings {
             delayed_name_removal: false,
             start_timestamps: false,
             type_and_unit_labels: false,
+            rewrites: Rewrites::default(),
         }
     }
 }

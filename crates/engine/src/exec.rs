@@ -1,6 +1,7 @@
 //! Running a plan: one node after the other, each reading what those before it gave.
 
 mod aggregate;
+mod ahead;
 mod buckets;
 mod collect;
 mod group;
@@ -17,11 +18,15 @@ mod subquery;
 mod topk;
 mod watch;
 
+pub(crate) use scalars::combine as combine_scalars;
+
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use model::{Labels, Series};
-use request::Context;
+use request::{Context, MemoryAccount};
 
+use self::ahead::Started;
 use crate::engine::{Kind, Settings, TOO_MANY_SAMPLES};
 use crate::notes::Notes;
 use crate::plan::{Id, Node, Op, Plan};
@@ -39,6 +44,35 @@ enum Data {
     Steps(Vector, Grid),
     /// Samples, in the order to be shown.
     Matrix(Vec<Series>),
+    /// What several aggregations gave, each taken once.
+    Several(Vec<Option<Vector>>),
+}
+
+impl Data {
+    /// How many values it counts for in the limit on those.
+    fn held(&self) -> usize {
+        match self {
+            Self::Scalar(row) => row.len(),
+            Self::Text(_) => 0,
+            Self::Vector(vector) | Self::Steps(vector, _) => vector.held(),
+            Self::Several(parts) => parts.iter().flatten().map(Vector::held).sum(),
+            Self::Matrix(series) => {
+                let histograms = |s: &Series| s.h.iter().map(|(_, h)| samples_in(h)).sum::<usize>();
+                series.iter().map(|s| s.v.len() + histograms(s)).sum()
+            }
+        }
+    }
+
+    /// The same once more.
+    fn duplicate(&self, memory: &MemoryAccount) -> Result<Self, Error> {
+        Ok(match self {
+            Self::Scalar(row) => Self::Scalar(Arc::clone(row)),
+            Self::Text(text) => Self::Text(text.clone()),
+            Self::Vector(vector) => Self::Vector(vector.duplicate(memory)?),
+            Self::Steps(vector, grid) => Self::Steps(vector.duplicate(memory)?, *grid),
+            Self::Matrix(_) | Self::Several(_) => return Err(wrong_kind("a value that several parts read")),
+        })
+    }
 }
 
 /// One query on its way.
@@ -47,8 +81,14 @@ pub(crate) struct Run<'a> {
     settings: &'a Settings,
     source: &'a dyn Queryable,
     notes: &'a mut Notes,
-    /// What each node gave, until it is read; each is read once.
+    /// What each node gave, until its last reader took it.
     slots: Vec<Option<Data>>,
+    /// The nodes whose turn is still to come.
+    nodes: Vec<Option<Node>>,
+    /// Selectors that were begun before their turn.
+    started: HashMap<Id, Started>,
+    /// How many are still to read each node.
+    readers: Vec<u32>,
     /// How many values the slots hold.
     held: usize,
     /// Where what each node took is noted.
@@ -62,7 +102,18 @@ impl<'a> Run<'a> {
         source: &'a dyn Queryable,
         notes: &'a mut Notes,
     ) -> Self {
-        Self { cx, settings, source, notes, slots: Vec::new(), held: 0, explanation: None }
+        Self {
+            cx,
+            settings,
+            source,
+            notes,
+            slots: Vec::new(),
+            nodes: Vec::new(),
+            started: HashMap::new(),
+            readers: Vec::new(),
+            held: 0,
+            explanation: None,
+        }
     }
 
     /// Notes what each node takes in `explanation`, which is the plan's.
@@ -71,12 +122,22 @@ impl<'a> Run<'a> {
     }
 
     /// Runs all nodes and gives the value of the last one.
-    pub(crate) async fn value(mut self, plan: Plan, grid: Grid, kind: Kind) -> Result<model::Value, Error> {
+    pub(crate) async fn value(mut self, mut plan: Plan, grid: Grid, kind: Kind) -> Result<model::Value, Error> {
+        self.readers = plan.readers();
         let Plan { nodes, root } = plan;
-        for node in nodes {
+        self.nodes = nodes.into_iter().map(Some).collect();
+        for id in 0..self.nodes.len() {
+            let Some(node) = self.nodes[id].take() else { continue };
             self.cx.check()?;
             let watch = self.watch();
-            let data = self.node(node).await?;
+            let times = node.times;
+            let before = (times > 1).then(|| std::mem::take(self.notes));
+            let data = self.node(node).await;
+            if let Some(before) = before {
+                let own = std::mem::replace(self.notes, before);
+                self.notes.merge_times(own, times);
+            }
+            let data = data?;
             self.held += data.as_ref().map_or(0, Data::held);
             self.slots.push(data);
             check_held(self.held, self.settings)?;
@@ -87,7 +148,7 @@ impl<'a> Run<'a> {
     }
 
     async fn node(&mut self, node: Node) -> Result<Option<Data>, Error> {
-        let Node { op, grid, span } = node;
+        let Node { op, grid, span, .. } = node;
         let steps = grid.len();
         if steps == 0 {
             return self.nothing(&op, grid);
@@ -115,6 +176,8 @@ impl<'a> Run<'a> {
                 Data::Vector(self.named(vector, bound.drops_name())?)
             }
             Op::Aggregate(aggregate) => Data::Vector(self.aggregate(*aggregate, &grid, span).await?),
+            Op::Aggregates(aggregates) => Data::Several(self.aggregates(*aggregates).await?),
+            Op::Part(whole, part) => Data::Vector(self.part(whole, part)?),
             Op::Scalars(op, lhs, rhs) => {
                 let (lhs, rhs) = (self.scalar(lhs)?, self.scalar(rhs)?);
                 Data::Scalar(scalars::combine(op, &lhs, &rhs))
@@ -133,7 +196,7 @@ impl<'a> Run<'a> {
             Op::LabelReplace(replace) => Data::Vector(self.label_replace(*replace)?),
             Op::LabelJoin(join) => Data::Vector(self.label_join(*join)?),
             Op::Info(info) => Data::Vector(self.info(*info, &grid).await?),
-            Op::Sort(sort) => Data::Vector(self.sort(*sort, &grid, span)?),
+            Op::Sort(sort) => Data::Vector(self.sort(*sort, span)?),
             Op::Absent(input, labels) => Data::Vector(self.absent(input, labels)?),
             Op::Nothing => Data::Vector(Vector::new(steps, self.cx.memory())?),
         }))
@@ -152,9 +215,23 @@ impl<'a> Run<'a> {
     }
 
     fn take(&mut self, id: Id) -> Result<Data, Error> {
-        let data = self.slots.get_mut(id).and_then(Option::take).ok_or_else(|| wrong_kind("a value"))?;
+        let missing = || wrong_kind("a value");
+        let slot = self.slots.get_mut(id).ok_or_else(missing)?;
+        if let Some(readers @ 2..) = self.readers.get_mut(id) {
+            *readers -= 1;
+            return slot.as_ref().ok_or_else(missing)?.duplicate(self.cx.memory());
+        }
+        let data = slot.take().ok_or_else(missing)?;
         self.held = self.held.saturating_sub(data.held());
         Ok(data)
+    }
+
+    /// One of several vectors.
+    fn part(&mut self, whole: Id, part: usize) -> Result<Vector, Error> {
+        let Some(Some(Data::Several(parts))) = self.slots.get_mut(whole) else { return Err(wrong_kind("several")) };
+        let vector = parts.get_mut(part).and_then(Option::take).ok_or_else(|| wrong_kind("one of several"))?;
+        self.held = self.held.saturating_sub(vector.held());
+        Ok(vector)
     }
 
     fn vector(&mut self, id: Id) -> Result<Vector, Error> {
@@ -225,21 +302,6 @@ impl<'a> Run<'a> {
         absent.push(Head::new(labels), &row)?;
         absent.drop_empty();
         Ok(absent)
-    }
-}
-
-impl Data {
-    /// How many values it counts for in the limit on those.
-    fn held(&self) -> usize {
-        match self {
-            Self::Scalar(row) => row.len(),
-            Self::Text(_) => 0,
-            Self::Vector(vector) | Self::Steps(vector, _) => vector.held(),
-            Self::Matrix(series) => {
-                let histograms = |s: &Series| s.h.iter().map(|(_, h)| samples_in(h)).sum::<usize>();
-                series.iter().map(|s| s.v.len() + histograms(s)).sum()
-            }
-        }
     }
 }
 

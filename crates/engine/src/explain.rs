@@ -96,6 +96,7 @@ impl Explanation {
                 Source::Scan(scan) => Some(&**scan),
                 Source::Node(_) => None,
             },
+            Op::Aggregates(aggregates) => Some(&*aggregates.scan),
             Op::Info(info) => Some(&info.scan),
             _ => None,
         };

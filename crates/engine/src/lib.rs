@@ -27,4 +27,5 @@ mod vector;
 
 pub use engine::{Engine, Query, Settings};
 pub use explain::{Explained, Explanation};
+pub use plan::{Rewrite, Rewrites};
 pub use queryable::{Encoded, Error, Grid, Queryable, Select, SelectGrouping};

@@ -86,6 +86,18 @@ impl Notes {
         }
     }
 
+    /// As [`Notes::merge`], the other's notes having come so many times.
+    pub(crate) fn merge_times(&mut self, mut other: Self, times: u64) {
+        for note in &mut other.list {
+            match &mut note.detail {
+                Detail::None => {}
+                Detail::Forced(forced) => forced.samples = forced.samples.saturating_mul(times),
+                Detail::Times(count) => *count = count.saturating_mul(times),
+            }
+        }
+        self.merge(other);
+    }
+
     fn add(&mut self, note: Note) {
         let Some(known) = self.places.get(&note.text).and_then(|&place| self.list.get_mut(place)) else {
             self.places.insert(note.text.clone(), self.list.len());

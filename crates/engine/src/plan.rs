@@ -1,26 +1,50 @@
 //! What is to be done: the syntax tree with times resolved, as a list in the order of execution.
 //!
 //! Each node comes after those it reads, so running a plan is a loop without recursion. Rewrites made
-//! on the way, each in a function of its own: parts that do not depend on the step are evaluated once
-//! ([`invariant`]); element-wise functions and aggregations are fused with the selector below them, so
-//! that its series never exist side by side ([`build`]).
+//! on the way ([`Rewrite`]), each in a place of its own: parts that do not depend on the step are evaluated
+//! once ([`invariant`]); element-wise functions and aggregations are fused with the selector below them, so
+//! that its series never exist side by side ([`build`]); scalars between constants become constants
+//! ([`fold`]); matchers go over joins ([`propagate`]); the same part, or the same read, serves all that need it ([`share`]).
 
 mod build;
 mod duration;
+mod fold;
 mod inputs;
 mod invariant;
+mod propagate;
+mod rewrites;
+mod share;
 
-pub(crate) use build::build;
+pub use rewrites::{Rewrite, Rewrites};
 
 use std::sync::Arc;
 
 use model::regex::Regex;
 use model::{Labels, Matcher};
 use promql::ast::{AggregateOp, BinaryOp, VectorMatching};
-use promql::{FunctionId, Span};
+use promql::{Ast, FunctionId, Span};
 
+use crate::engine::{Kind, Settings};
 use crate::rollup::{Rollup, Shape};
-use crate::{Grid, SelectGrouping};
+use crate::{Error, Grid, SelectGrouping};
+
+/// Plans the evaluation of `ast` at the steps of `grid`.
+///
+/// # Errors
+/// [`Error::BadQuery`] and others for what cannot be evaluated whatever the data are.
+pub(crate) fn build(ast: &Ast, grid: Grid, asked: Kind, settings: &Settings) -> Result<Plan, Error> {
+    let mut plan = build::build(ast, grid, asked, settings)?;
+    if settings.rewrites.has(Rewrite::Propagate) {
+        propagate::propagate(&mut plan.nodes);
+    }
+    if settings.rewrites.has(Rewrite::Fold) {
+        plan = fold::fold(plan);
+    }
+    if settings.rewrites.has(Rewrite::Share) {
+        plan = share::share(plan);
+    }
+    Ok(plan)
+}
 
 /// The place of a node in [`Plan::nodes`].
 pub(crate) type Id = usize;
@@ -37,6 +61,8 @@ pub(crate) struct Node {
     /// The steps it gives values for.
     pub(crate) grid: Grid,
     pub(crate) span: Span,
+    /// How often the query has it: what is to be noted counts as often.
+    pub(crate) times: u64,
 }
 
 /// Where an aggregation gets its series from.
@@ -66,6 +92,10 @@ pub(crate) enum Op {
     Repeat(Id),
     Map(Id, Map),
     Aggregate(Box<Aggregate>),
+    /// Several aggregations of one selector; each is a part of it.
+    Aggregates(Box<Aggregates>),
+    /// One of several.
+    Part(Id, usize),
     /// Between two scalars.
     Scalars(ScalarOp, Id, Id),
     Join(Box<Join>),
@@ -162,7 +192,7 @@ pub(crate) fn changes_metric(op: BinaryOp) -> bool {
     matches!(op, Add | Sub | Mul | Div | Mod | Pow | Atan2)
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ScalarOp {
     Binary(BinaryOp),
     MaxOf,
@@ -179,6 +209,23 @@ pub(crate) struct Aggregate {
     pub(crate) label: String,
     pub(crate) param_span: Span,
     pub(crate) input_span: Span,
+}
+
+/// One selector, read once for several aggregations that take series as they come.
+#[derive(Debug)]
+pub(crate) struct Aggregates {
+    pub(crate) scan: Box<Scan>,
+    pub(crate) parts: Vec<Part>,
+    /// How often the query has the selector.
+    pub(crate) scan_times: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) op: AggregateOp,
+    pub(crate) grouping: Grouping,
+    pub(crate) input_span: Span,
+    pub(crate) times: u64,
 }
 
 /// `by` or `without`, the labels sorted.
@@ -253,4 +300,9 @@ pub(crate) struct Sort {
     pub(crate) descending: bool,
     /// By these labels instead of by value.
     pub(crate) labels: Option<Vec<String>>,
+    /// There are several steps, and no order among series then.
+    pub(crate) is_range: bool,
 }
+
+#[cfg(test)]
+mod tests;

@@ -95,6 +95,18 @@ impl Vector {
         Ok(Self { series: Vec::new(), steps, values: Vec::new(), lease: memory.lease(0)? })
     }
 
+    /// The same once more.
+    ///
+    /// # Errors
+    /// When memory is exhausted.
+    pub(crate) fn duplicate(&self, memory: &MemoryAccount) -> Result<Self, Error> {
+        let mut copy = Self::new(self.steps, memory)?;
+        copy.reserve(self.len())?;
+        copy.values.extend_from_slice(&self.values);
+        copy.series.extend_from_slice(&self.series);
+        Ok(copy)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.series.len()
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use differential::blocks::{self, Blocks};
 use differential::compare::{difference, is_ordered};
 use differential::{data, esker, recorded};
-use engine::Settings;
+use engine::{Rewrite, Rewrites, Settings};
 use request::{CpuPool, InlinePool};
 
 /// The blocks of a seed, in a folder that goes with them.
@@ -57,6 +57,25 @@ fn answers_do_not_depend_on_the_number_of_threads() {
         let expected = answer(&alone);
         for pool in &pools {
             assert_eq!(answer(pool), expected, "{} at {:?}", record.query.text, record.query.when);
+        }
+    }
+}
+
+#[test]
+fn rewrites_change_no_answer() {
+    let mut sources: HashMap<u64, Source> = HashMap::new();
+    let pool: Arc<dyn CpuPool> = Arc::new(InlinePool);
+    let mut sets = vec![Rewrites::none()];
+    sets.extend(Rewrite::ALL.iter().map(|&rewrite| Rewrites::default().without(rewrite)));
+    for record in &records() {
+        let source = &sources.entry(record.seed).or_insert_with(|| Source::new(record.seed)).blocks;
+        let answer = |rewrites| {
+            let settings = Settings { rewrites, ..Settings::default() };
+            esker::bits(&record.query, source, settings, &pool)
+        };
+        let expected = answer(Rewrites::default());
+        for &rewrites in &sets {
+            assert_eq!(answer(rewrites), expected, "{} at {:?}, {rewrites:?}", record.query.text, record.query.when);
         }
     }
 }

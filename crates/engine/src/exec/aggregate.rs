@@ -1,6 +1,7 @@
 //! Aggregations that keep a few numbers for each group and step, and those that need every value.
 
 mod cells;
+mod several;
 mod whole;
 
 use std::sync::Arc;
@@ -13,8 +14,9 @@ use promql::ast::AggregateOp;
 use request::{MemoryAccount, MemoryLease};
 
 use super::Run;
+use super::ahead::grouped;
 use super::group::{KeyMaker, KeyTable};
-use super::scan::{Morsel, Sink, Wants};
+use super::scan::{Morsel, Sink};
 use crate::notes::Notes;
 use crate::plan::{Aggregate, Grouping, Scan, Source};
 use crate::rollup::native::Total;
@@ -154,24 +156,32 @@ impl<'a> Groups<'a> {
     }
 }
 
-impl Sink for Groups<'_> {
-    fn absorb(&mut self, morsel: &mut Morsel) -> Result<(), Error> {
+impl Groups<'_> {
+    /// Takes the rows of a morsel, whose rows have `keys` keys each, by the one at `key`.
+    fn take(&mut self, morsel: &Morsel, key: usize, keys: usize) -> Result<(), Error> {
         if let Some(seen) = &mut self.seen {
-            for head in morsel.heads.drain(..) {
+            for head in &morsel.heads {
                 self.lease.grow(64)?;
-                if !seen.insert(head.labels) {
+                if !seen.insert(head.labels.clone()) {
                     return Err(same_labels());
                 }
             }
         }
-        let mut natives = std::mem::take(&mut morsel.natives).into_iter().peekable();
+        let mut natives = morsel.natives.iter().peekable();
         for (i, row) in morsel.rows.chunks_exact(self.steps).enumerate() {
+            let key = morsel.key(i * keys + key);
             match natives.next_if(|native| native.row == i) {
-                None => self.add(morsel.key(i), row, false)?,
-                Some(native) => self.add_native(morsel.key(i), row, false, &native.metric, &native.histograms)?,
+                None => self.add(key, row, false)?,
+                Some(native) => self.add_native(key, row, false, &native.metric, &native.histograms)?,
             }
         }
         Ok(())
+    }
+}
+
+impl Sink for Groups<'_> {
+    fn absorb(&mut self, morsel: &mut Morsel) -> Result<(), Error> {
+        self.take(morsel, 0, 1)
     }
 }
 
@@ -240,8 +250,8 @@ impl Run<'_> {
         if may_meet {
             groups.seen = Some(hashbrown::HashSet::new());
         }
-        let keys = KeyMaker::new(grouping, dropped && !delayed);
-        self.scan(scan, Wants { heads: may_meet, keys: Some(keys) }, groups).await?;
+        let wants = grouped(&scan, [&grouping], self.settings);
+        self.scan(scan, wants, groups).await?;
         if delayed && dropped {
             groups.drop_name.fill(true);
         }

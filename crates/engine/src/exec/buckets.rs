@@ -113,7 +113,7 @@ impl Run<'_> {
             BucketFunction::OfNative(_) => {}
         }
         vector.drop_empty();
-        if self.settings.delayed_name_removal { Ok(vector) } else { vector.merged(self.cx.memory()) }
+        vector.merged(self.cx.memory())
     }
 
     /// Where classic and native histograms of the same labels meet, neither counts.

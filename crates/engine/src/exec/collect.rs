@@ -37,7 +37,7 @@ impl Run<'_> {
         let may_meet = !self.settings.delayed_name_removal && scan.drops_name() && scan.name.is_none();
         let vector = Vector::new(scan.shape.grid.len(), memory)?;
         let mut sink = Collect { vector, settings: self.settings, held: self.held, histograms: 0 };
-        self.scan(scan, Wants { heads: true, keys: None }, &mut sink).await?;
+        self.scan(scan, Wants { heads: true, keys: Vec::new() }, &mut sink).await?;
         if may_meet && sink.vector.has_duplicates() {
             return Err(same_labels());
         }

@@ -23,6 +23,7 @@ pub(super) fn value(
             Value::Scalar { t: last, v: row.first().copied().ok_or_else(|| wrong_kind("a scalar"))? }
         }
         (Data::Text(text), _) => Value::String { t: last, v: String::from_utf8_lossy(&text).into_owned() },
+        (Data::Several(_), _) => return Err(wrong_kind("one value")),
         (Data::Matrix(series), _) => Value::Matrix(series),
         (Data::Steps(vector, grid), _) => matrix(named(vector, settings, memory)?, &grid),
         (Data::Scalar(row), Kind::Range) => {

@@ -44,7 +44,7 @@ pub(super) fn holds(op: BinaryOp, lhs: f64, rhs: f64) -> bool {
 }
 
 /// Step by step between two scalars; comparisons give 0 or 1.
-pub(super) fn combine(op: ScalarOp, lhs: &[f64], rhs: &[f64]) -> Arc<[f64]> {
+pub(crate) fn combine(op: ScalarOp, lhs: &[f64], rhs: &[f64]) -> Arc<[f64]> {
     let value = |a: f64, b: f64| match op {
         ScalarOp::MaxOf => go_max(a, b),
         ScalarOp::MinOf => go_min(a, b),

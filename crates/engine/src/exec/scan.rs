@@ -5,18 +5,20 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use block::Columns;
-use futures::stream::{self, BoxStream};
+use futures::stream;
 use futures::{StreamExt, TryStreamExt};
 use model::{LabelsRef, METRIC_NAME, Series};
 use promql::Span;
 use request::{Context, MemoryLease};
 
+use super::ahead::Started;
 use super::group::KeyMaker;
 use super::maps::Bound;
 use super::watch::{JobWatch, ScanWatch};
 use super::{Run, check_held};
+use crate::engine::Settings;
 use crate::notes::Notes;
-use crate::plan::{INFO, Scan};
+use crate::plan::{INFO, Id, Rewrite, Scan};
 use crate::rollup::native::{self, About};
 use crate::rollup::{self, Edges, Params, Rollup, Scratch, Shape};
 use crate::vector::{ABSENT, Head, Histograms, drop_metadata, is_absent, samples_in};
@@ -26,7 +28,8 @@ use crate::{Encoded, Error, Select};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wants {
     pub(super) heads: bool,
-    pub(super) keys: Option<KeyMaker>,
+    /// One key for each of these.
+    pub(super) keys: Vec<KeyMaker>,
 }
 
 /// The rows of a run of series; series without any value are left out.
@@ -36,7 +39,8 @@ pub(super) struct Morsel {
     pub(super) rows: Vec<f64>,
     /// One for each row, if wanted.
     pub(super) heads: Vec<Head>,
-    /// The keys one after the other, if wanted; `key_ends[i]` is where that of row `i` ends.
+    /// The keys one after the other, if wanted; `key_ends[i]` is where the
+    /// `i`th ends; a row has as many as were wanted.
     pub(super) keys: Vec<u8>,
     pub(super) key_ends: Vec<u32>,
     pub(super) count: usize,
@@ -81,7 +85,7 @@ pub(super) trait Sink: Send {
 }
 
 /// A scan with everything evaluated that it needs; shared by the jobs.
-struct Work {
+pub(super) struct Work {
     cx: Context,
     shape: Shape,
     rollup: Rollup,
@@ -116,15 +120,38 @@ struct Buffers {
 
 impl Run<'_> {
     /// Runs a scan into `sink`.
-    pub(super) async fn scan(&mut self, mut scan: Scan, wants: Wants, sink: &mut dyn Sink) -> Result<(), Error> {
+    pub(super) async fn scan(&mut self, scan: Scan, wants: Wants, sink: &mut dyn Sink) -> Result<(), Error> {
+        let id = self.slots.len();
+        let mut started = match self.started.remove(&id) {
+            Some(started) => started,
+            None => self.start(id, scan, wants)?,
+        };
+        self.start_ahead(id)?;
+        let cx = started.cx.clone();
+        let mut watch = ScanWatch::begin(&cx);
+        while let Some(morsel) = self.next_rows(&mut started).await {
+            let mut morsel = morsel?;
+            if !morsel.notes.is_empty() {
+                self.notes.merge(std::mem::take(&mut morsel.notes));
+            }
+            watch.pause();
+            sink.absorb(&mut morsel)?;
+            started.work.give_back(morsel);
+            watch.go_on();
+        }
+        watch.end();
+        Ok(())
+    }
+
+    /// Begins to read the selector of node `id`.
+    pub(super) fn start(&mut self, id: Id, mut scan: Scan, wants: Wants) -> Result<Started, Error> {
         let shape = scan.shape;
         let drops_name = scan.drops_name();
         let params = std::mem::take(&mut scan.params);
         let params = params.into_iter().map(|id| self.scalar(id)).collect::<Result<Vec<_>, _>>()?;
         let maps = std::mem::take(&mut scan.maps);
         let maps = maps.into_iter().map(|map| self.bind(map, &shape.grid)).collect::<Result<Vec<_>, _>>()?;
-        let cx = self.scan_context();
-        let mut watch = ScanWatch::begin(&cx);
+        let cx = self.scan_context(id);
         let work = Arc::new(Work {
             cx: cx.clone(),
             shape,
@@ -146,7 +173,7 @@ impl Run<'_> {
         });
         let spare = Arc::clone(&work);
         let size = morsel_size(&shape);
-        let batches = self.source.select(&cx, selection(scan));
+        let batches = self.source.select(&cx, selection(scan, self.settings));
         let morsels = batches.map_ok(move |batch: Box<dyn Encoded>| {
             let batch: Arc<dyn Encoded> = Arc::from(batch);
             let len = batch.len();
@@ -166,19 +193,8 @@ impl Run<'_> {
         });
         // More in flight than threads, so that none waits for the one whose turn it is. Boxed, or the
         // compiler does not see that the whole may move between threads.
-        let mut jobs: BoxStream<'static, Result<Morsel, Error>> =
-            jobs.buffered(self.cx.pool().threads() * 2 + 1).boxed();
-        while let Some(mut morsel) = jobs.try_next().await? {
-            if !morsel.notes.is_empty() {
-                self.notes.merge(std::mem::take(&mut morsel.notes));
-            }
-            watch.pause();
-            sink.absorb(&mut morsel)?;
-            spare.give_back(morsel);
-            watch.go_on();
-        }
-        watch.end();
-        Ok(())
+        let jobs = jobs.buffered(self.cx.pool().threads() * 2 + 1).boxed();
+        Ok(Started::new(cx, jobs, spare))
     }
 
     pub(super) fn note_quantiles(&mut self, values: &[f64], span: Span) {
@@ -189,8 +205,8 @@ impl Run<'_> {
     pub(super) async fn samples(&mut self, scan: Scan) -> Result<Vec<Series>, Error> {
         let shape = scan.shape;
         let (end, start) = (shape.end(0), shape.end(0).saturating_sub(shape.window_ms));
-        let cx = self.scan_context();
-        let mut batches = self.source.select(&cx, selection(scan));
+        let cx = self.scan_context(self.slots.len());
+        let mut batches = self.source.select(&cx, selection(scan, self.settings));
         let (mut all, mut held) = (Vec::new(), 0);
         while let Some(batch) = batches.try_next().await? {
             let cx = cx.clone();
@@ -245,7 +261,8 @@ impl Run<'_> {
     }
 }
 
-fn selection(scan: Scan) -> Select {
+fn selection(scan: Scan, settings: &Settings) -> Select {
+    let hint = settings.rewrites.has(Rewrite::Hint);
     let samples = scan.shape.samples();
     Select {
         matchers: scan.matchers,
@@ -253,8 +270,8 @@ fn selection(scan: Scan) -> Select {
         grid: scan.shape.grid,
         window_ms: scan.range_ms,
         offset_ms: scan.shape.offset_ms,
-        func: scan.func,
-        grouping: scan.grouping,
+        func: if hint { scan.func } else { String::new() },
+        grouping: scan.grouping.filter(|_| hint),
         skip_chunks: false,
     }
 }
@@ -444,7 +461,7 @@ impl Work {
             morsel.natives.push(NativeRow { row: morsel.count, metric, histograms });
         }
         morsel.count += 1;
-        if let Some(keys) = &self.wants.keys {
+        for keys in &self.wants.keys {
             keys.push(labels.iter(), &mut morsel.keys);
             morsel.key_ends.push(morsel.keys.len() as u32);
         }

@@ -5,19 +5,19 @@ use std::cmp::Ordering;
 use promql::Span;
 
 use super::Run;
+use crate::Error;
 use crate::plan::Sort;
 use crate::vector::Vector;
-use crate::{Error, Grid};
 
 impl Run<'_> {
-    pub(super) fn sort(&mut self, sort: Sort, grid: &Grid, span: Span) -> Result<Vector, Error> {
+    pub(super) fn sort(&mut self, sort: Sort, span: Span) -> Result<Vector, Error> {
         let mut vector = self.vector(sort.input)?;
         if sort.labels.is_none() {
             // Only floats have an order.
             vector.drop_histograms();
             vector.drop_empty();
         }
-        if grid.start_ms != grid.end_ms {
+        if sort.is_range {
             self.notes.sort_in_range_query(span);
         }
         if vector.steps != 1 {

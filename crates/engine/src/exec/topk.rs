@@ -204,7 +204,7 @@ impl Run<'_> {
                 let delayed = self.settings.delayed_name_removal;
                 let keys = KeyMaker::new(grouping, scan.drops_name() && !delayed);
                 let mut best = Best::new(op, param, steps, self)?;
-                self.scan(*scan, Wants { heads: true, keys: Some(keys) }, &mut best).await?;
+                self.scan(*scan, Wants { heads: true, keys: vec![keys] }, &mut best).await?;
                 if best.ignored {
                     self.notes.histogram_ignored_in_aggregation(op.as_str(), span);
                 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use request::{Context, Took};
 
 use super::{Data, Run};
+use crate::plan::Id;
+use crate::vector::Vector;
 
 /// A node that runs.
 pub(super) struct NodeWatch {
@@ -42,6 +44,7 @@ impl Run<'_> {
             Some(Data::Vector(vector) | Data::Steps(vector, _)) => vector.len(),
             Some(Data::Matrix(series)) => series.len(),
             Some(Data::Scalar(_) | Data::Text(_)) => 1,
+            Some(Data::Several(parts)) => parts.iter().flatten().map(Vector::len).sum(),
             None => 0,
         };
         node.done(given, self.held);
@@ -58,8 +61,8 @@ impl Run<'_> {
     }
 
     /// The context for the selector of the node that runs.
-    pub(super) fn scan_context(&self) -> Context {
-        match self.explanation.and_then(|e| e.scan(self.slots.len())) {
+    pub(super) fn scan_context(&self, id: Id) -> Context {
+        match self.explanation.and_then(|e| e.scan(id)) {
             Some(scan) => self.cx.counted_in(Arc::clone(&scan.tally)),
             None => self.cx.clone(),
         }

@@ -26,6 +26,11 @@ pub(super) fn of(op: &Op, grid: &Grid) -> (&'static str, String) {
         Op::Repeat(_) => ("repeat", "the same at every step".to_owned()),
         Op::Map(_, map) => ("map", of_map(map)),
         Op::Aggregate(aggregate) => ("aggregate", of_aggregate(aggregate)),
+        Op::Aggregates(aggregates) => {
+            let each = aggregates.parts.iter().map(|part| format!("{}{}", part.op, grouping(&part.grouping)));
+            ("aggregates", format!("{}, as series come", each.collect::<Vec<_>>().join(" and ")))
+        }
+        Op::Part(_, part) => ("aggregate", format!("number {} of several", part + 1)),
         Op::Scalars(op, ..) => ("scalar", of_scalars(*op).to_owned()),
         Op::Join(join) => ("join", of_join(join)),
         Op::ToScalar(_) => ("scalar", "scalar()".to_owned()),

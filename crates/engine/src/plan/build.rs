@@ -9,7 +9,7 @@ use std::sync::Arc;
 use promql::ast::{self, Ast, BinaryOp, Kind, NodeId, UnaryOp};
 use promql::{Span, ValueType};
 
-use super::{Aggregate, Grouping, Id, Join, Map, Node, Op, Plan, ScalarOp, Scan, Source};
+use super::{Aggregate, Grouping, Id, Join, Map, Node, Op, Plan, Rewrite, ScalarOp, Scan, Source};
 use crate::engine::{Kind as Asked, Settings};
 use crate::rollup::{Edges, Rollup, Shape};
 use crate::{Error, Grid, SelectGrouping};
@@ -17,7 +17,7 @@ use crate::{Error, Grid, SelectGrouping};
 use context::Context;
 
 /// Plans the evaluation of `ast` at the steps of `grid`.
-pub(crate) fn build(ast: &Ast, grid: Grid, asked: Asked, settings: &Settings) -> Result<Plan, Error> {
+pub(super) fn build(ast: &Ast, grid: Grid, asked: Asked, settings: &Settings) -> Result<Plan, Error> {
     // To duration expressions the step of an instant query is 0.
     let query = Grid { step_ms: if asked == Asked::Instant { 0 } else { grid.step_ms }, ..grid };
     let contexts = context::resolve(ast, grid, &query, settings)?;
@@ -96,7 +96,7 @@ impl<'a> Builder<'a> {
             Kind::Unary(unary) => self.unary(unary, grid, span)?,
             Kind::Binary(binary) => self.binary(binary, grid, span)?,
             Kind::Aggregate(aggregate) => self.aggregate(aggregate, grid, span)?,
-            Kind::Call(call) => Built::Node(self.call(call, grid, span)?),
+            Kind::Call(call) => Built::Node(self.call(call, context.invariant, grid, span)?),
         };
         if let (Built::Node(single), Some(outer)) = (built, context.repeat) {
             built = Built::Node(self.push(Op::Repeat(single), outer, span));
@@ -106,7 +106,7 @@ impl<'a> Builder<'a> {
     }
 
     fn push(&mut self, op: Op, grid: Grid, span: Span) -> Id {
-        self.nodes.push(Node { op, grid, span });
+        self.nodes.push(Node { op, grid, span, times: 1 });
         self.nodes.len() - 1
     }
 
@@ -227,7 +227,8 @@ impl<'a> Builder<'a> {
     /// the same labels by losing its name: those would have to be found before the map leaves any out.
     fn map(&mut self, input: Id, map: Map, grid: Grid, span: Span) -> Id {
         let delayed = self.settings.delayed_name_removal;
-        if let Op::Scan(scan) = &mut self.nodes[input].op
+        if self.settings.rewrites.has(Rewrite::Fuse)
+            && let Op::Scan(scan) = &mut self.nodes[input].op
             && (delayed || scan.name.is_some() || !(map.drops_name() || scan.drops_name()))
         {
             scan.maps.push(map);
@@ -240,7 +241,7 @@ impl<'a> Builder<'a> {
     /// `input` as the source of an aggregation: the scan itself, where it is one.
     fn source(&mut self, input: Id, grouping: Option<&Grouping>) -> Source {
         match std::mem::replace(&mut self.nodes[input].op, Op::Fused) {
-            Op::Scan(mut scan) => {
+            Op::Scan(mut scan) if self.settings.rewrites.has(Rewrite::Fuse) => {
                 scan.grouping =
                     grouping.map(|g| SelectGrouping { by: !g.without, labels: g.labels.iter().cloned().collect() });
                 Source::Scan(scan)

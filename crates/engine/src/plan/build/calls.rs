@@ -15,7 +15,7 @@ use crate::rollup::{Edges, Rollup, Shape};
 use crate::{Error, Grid};
 
 impl Builder<'_> {
-    pub(super) fn call(&mut self, call: &Call, grid: Grid, span: Span) -> Result<Id, Error> {
+    pub(super) fn call(&mut self, call: &Call, invariant: bool, grid: Grid, span: Span) -> Result<Id, Error> {
         use FunctionId as F;
         let func = call.func.id;
         if let Some(rollup) = range_function(func) {
@@ -61,8 +61,9 @@ impl Builder<'_> {
             F::Sort | F::SortDesc | F::SortByLabel | F::SortByLabelDesc => {
                 let by_label = matches!(func, F::SortByLabel | F::SortByLabelDesc);
                 let labels = by_label.then(|| self.texts(&call.args[1..])).transpose()?;
+                let is_range = grid.start_ms != grid.end_ms && !invariant;
                 let descending = matches!(func, F::SortDesc | F::SortByLabelDesc);
-                Op::Sort(Box::new(Sort { input: input()?, descending, labels }))
+                Op::Sort(Box::new(Sort { input: input()?, descending, labels, is_range }))
             }
             F::LabelReplace => Op::LabelReplace(Box::new(self.label_replace(call)?)),
             F::LabelJoin => Op::LabelJoin(Box::new(self.label_join(call)?)),

@@ -3,7 +3,7 @@
 use promql::FunctionId;
 use promql::ast::{Ast, At, BinaryOp, Kind, NodeId, Subquery};
 
-use super::super::{duration, invariant};
+use super::super::{Rewrite, duration, invariant};
 use crate::engine::Settings;
 use crate::{Error, Grid};
 
@@ -15,6 +15,8 @@ pub(super) struct Context {
     pub(super) repeat: Option<Grid>,
     /// It is the selector of a range.
     pub(super) in_range: bool,
+    /// It gives the same at every step, whether it is evaluated once or not.
+    pub(super) invariant: bool,
     /// Of native histograms only count and sum are looked at above.
     pub(super) statistics: bool,
     /// Something above needs whole histograms, or breaks the row of samples.
@@ -26,9 +28,9 @@ impl Context {
         if once && !grid.is_empty() {
             let single = Grid { end_ms: grid.start_ms, ..grid };
             let repeat = (grid.len() > 1).then_some(grid);
-            Self { grid: single, repeat, in_range: false, statistics: false, whole: false }
+            Self { grid: single, repeat, in_range: false, invariant: false, statistics: false, whole: false }
         } else {
-            Self { grid, repeat: None, in_range: false, statistics: false, whole: false }
+            Self { grid, repeat: None, in_range: false, invariant: false, statistics: false, whole: false }
         }
     }
 
@@ -41,8 +43,9 @@ impl Context {
 /// The context of every node that the root reaches, by [`NodeId::index`].
 pub(super) fn resolve(ast: &Ast, grid: Grid, query: &Grid, settings: &Settings) -> Result<Vec<Option<Context>>, Error> {
     let known = invariant::analyse(ast);
+    let once = settings.rewrites.has(Rewrite::Once);
     let mut contexts: Vec<Option<Context>> = vec![None; ast.nodes().len()];
-    contexts[ast.root().index()] = Some(Context::new(grid, known[ast.root().index()].worth));
+    contexts[ast.root().index()] = Some(Context::new(grid, once && known[ast.root().index()].worth));
     for id in ast.preorder(ast.root()) {
         let Some(context) = contexts[id.index()] else { continue };
         let needs = needs(ast.kind(id), context);
@@ -55,13 +58,13 @@ pub(super) fn resolve(ast: &Ast, grid: Grid, query: &Grid, settings: &Settings) 
             }
             Kind::Subquery(subquery) => {
                 let grid = subquery_grid(ast, query, context.grid, subquery, settings)?;
-                give(subquery.expr, grid, known[subquery.expr.index()].invariant);
+                give(subquery.expr, grid, once && known[subquery.expr.index()].invariant);
             }
             // What is invariant as a whole was made so above; else its parts may be.
             Kind::Call(_) | Kind::Binary(_) => {
                 let whole = known[id.index()].invariant;
                 for child in ast.children(id) {
-                    give(child, context.grid, !whole && known[child.index()].worth);
+                    give(child, context.grid, once && !whole && known[child.index()].worth);
                 }
             }
             _ => {
@@ -69,6 +72,11 @@ pub(super) fn resolve(ast: &Ast, grid: Grid, query: &Grid, settings: &Settings) 
                     give(child, context.grid, false);
                 }
             }
+        }
+    }
+    for (context, known) in contexts.iter_mut().zip(&known) {
+        if let Some(context) = context {
+            context.invariant = known.invariant;
         }
     }
     Ok(contexts)
