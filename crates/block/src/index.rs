@@ -8,6 +8,7 @@
 
 mod numbers;
 mod pages;
+mod ranged;
 mod rows;
 mod series;
 mod sparse;
@@ -22,6 +23,7 @@ use ::bytes::Bytes;
 use crate::bytes::{Cursor, check_crc};
 use crate::{Corrupt, Postings, prefetch};
 
+pub use ranged::{NextChunk, RangedIndex, RangedReader, Ranges};
 pub use series::{ChunkRef, SeriesEntry};
 pub use sparse::SPARSE_FILE;
 use symbols::Symbols;
@@ -207,7 +209,7 @@ impl IndexReader {
 
     /// The list at a byte offset, its checksum verified.
     pub(crate) fn postings_at(&self, offset: u64) -> Result<Postings<'_>, Corrupt> {
-        self.read_postings(offset).map_err(named)
+        read_postings(&self.bytes, offset).map_err(named)
     }
 
     /// Asks for the begin of the list at a byte offset ahead of its turn.
@@ -255,15 +257,6 @@ impl IndexReader {
     /// The table's entries of one label name.
     pub(crate) fn entries(&self, name: &str) -> Result<Option<NameEntries<'_>>, Corrupt> {
         self.table()?.entries(&self.bytes, name).map_err(named)
-    }
-
-    fn read_postings(&self, offset: u64) -> Result<Postings<'_>, Corrupt> {
-        let mut body = Cursor::at(&self.bytes, usize::try_from(offset).unwrap_or(usize::MAX)).section()?;
-        let count = body.be32()? as usize;
-        if body.remaining() != count.saturating_mul(4) {
-            return Err(body.corrupt(format!("a list of {count} series in {} bytes", body.remaining())));
-        }
-        Ok(Postings::new(body.take(count * 4)?))
     }
 
     /// Byte offset of a series.
@@ -319,11 +312,25 @@ fn named(e: Corrupt) -> Corrupt {
     e.within(INDEX_FILE, 0)
 }
 
-fn read_frame(bytes: &[u8]) -> Result<(u8, Toc), Corrupt> {
-    let mut cursor = Cursor::at(bytes, 0);
-    if bytes.len() < HEADER_LEN + TOC_LEN {
-        return Err(cursor.corrupt(format!("{} bytes are too few for an index", bytes.len())));
+fn read_postings(bytes: &[u8], offset: u64) -> Result<Postings<'_>, Corrupt> {
+    let mut body = Cursor::at(bytes, usize::try_from(offset).unwrap_or(usize::MAX)).section()?;
+    let count = body.be32()? as usize;
+    if body.remaining() != count.saturating_mul(4) {
+        return Err(body.corrupt(format!("a list of {count} series in {} bytes", body.remaining())));
     }
+    Ok(Postings::new(body.take(count * 4)?))
+}
+
+fn read_frame(bytes: &[u8]) -> Result<(u8, Toc), Corrupt> {
+    let Some(start) = bytes.len().checked_sub(TOC_LEN).filter(|&start| start >= HEADER_LEN) else {
+        return Err(Corrupt::new(0, format!("{} bytes are too few for an index", bytes.len())));
+    };
+    Ok((read_version(bytes)?, read_toc(&bytes[start..], start as u64)?))
+}
+
+/// From the first bytes of the file.
+fn read_version(bytes: &[u8]) -> Result<u8, Corrupt> {
+    let mut cursor = Cursor::at(bytes, 0);
     let magic = cursor.be32()?;
     if magic != MAGIC {
         return Err(Corrupt::new(0, format!("magic number is {magic:08x}, expected {MAGIC:08x}")));
@@ -332,20 +339,27 @@ fn read_frame(bytes: &[u8]) -> Result<(u8, Toc), Corrupt> {
     if !(1..=2).contains(&version) {
         return Err(Corrupt::new(4, format!("unknown index version {version}")));
     }
-    let start = bytes.len() - TOC_LEN;
-    let mut cursor = Cursor::at(bytes, start);
+    Ok(version)
+}
+
+/// From the last bytes of the file, as many as [`TOC_LEN`], which begin at `start`.
+fn read_toc(bytes: &[u8], start: u64) -> Result<Toc, Corrupt> {
+    let moved = |e: Corrupt| Corrupt { offset: e.offset + start, ..e };
+    let mut cursor = Cursor::at(bytes, 0);
+    let mut number = || cursor.be64().map_err(moved);
     let toc = Toc {
-        symbols: cursor.be64()?,
-        series: cursor.be64()?,
-        label_indices: cursor.be64()?,
-        label_indices_table: cursor.be64()?,
-        postings: cursor.be64()?,
-        postings_table: cursor.be64()?,
+        symbols: number()?,
+        series: number()?,
+        label_indices: number()?,
+        label_indices_table: number()?,
+        postings: number()?,
+        postings_table: number()?,
     };
-    check_crc(cursor.be32()?, &bytes[start..bytes.len() - 4], start)?;
+    let stored = cursor.be32().map_err(moved)?;
+    check_crc(stored, &bytes[..TOC_LEN - 4], 0).map_err(moved)?;
     let parts = [toc.symbols, toc.series, toc.label_indices, toc.label_indices_table, toc.postings, toc.postings_table];
-    if let Some(outside) = parts.iter().find(|&&offset| offset > start as u64) {
-        return Err(Corrupt::new(start as u64, format!("a part begins at {outside}, outside the file")));
+    if let Some(outside) = parts.iter().find(|&&offset| offset > start) {
+        return Err(Corrupt::new(start, format!("a part begins at {outside}, outside the file")));
     }
-    Ok((version, toc))
+    Ok(toc)
 }

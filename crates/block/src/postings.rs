@@ -1,11 +1,14 @@
 //! Lists of series: set operations, and the series that matchers select.
 
 mod select;
+mod source;
 mod union;
 
 use crate::Corrupt;
 
 pub use select::{Selected, select, select_within};
+pub(crate) use select::{Stop, select_from};
+pub(crate) use source::Source;
 pub(crate) use union::Union;
 
 /// A list of series references as it stands in the file: ascending, big-endian.
@@ -18,6 +21,10 @@ impl<'a> Postings<'a> {
     /// `bytes` is a multiple of four long.
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes }
+    }
+
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.bytes
     }
 
     #[must_use]

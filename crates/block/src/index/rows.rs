@@ -94,8 +94,9 @@ impl<'a> Rows<'a> {
 
     /// How many samples are not above `value`, where the first `known` are not: in steps that double.
     fn samples_upto(&self, known: usize, value: &[u8]) -> Result<usize, Corrupt> {
-        let key = self.entries.key(value).map_err(named)?;
-        let is_below = |sample| self.entries.is_below(value, key, sample).map_err(named);
+        let entries = self.entries;
+        let key = entries.key(value).map_err(|e| entries.named(e))?;
+        let is_below = |sample| entries.is_below(value, key, sample).map_err(|e| entries.named(e));
         // `high` is too many.
         let (mut low, mut high, mut step) = (known, self.entries.samples().max(known) + 1, 1);
         while low + step < high {
@@ -129,9 +130,9 @@ impl<'a> Rows<'a> {
             return Ok(None);
         }
         if self.row.is_multiple_of(self.entries.stride()) {
-            self.at = self.entries.sample(self.row / self.entries.stride()).map_err(named)?;
+            self.at = self.entries.sample(self.row / self.entries.stride()).map_err(|e| self.entries.named(e))?;
         }
-        let (entry, end) = self.entries.read(self.at).map_err(named)?;
+        let (entry, end) = self.entries.read(self.at).map_err(|e| self.entries.named(e))?;
         self.row += 1;
         self.at = end;
         Ok(Some(entry))

@@ -80,10 +80,8 @@ impl IndexReader {
             let unit = if self.version() == 1 { 1 } else { SERIES_ALIGN };
             next = u32::try_from(end / unit).map_err(|_| named(cursor.corrupt("a series lies too far behind")))?;
             let mut cursor = self.series_body(next, &mut labels).map_err(named)?;
-            if cursor.uvarint().map_err(named)? > 0 {
-                cursor.varint().map_err(named)?;
-                cursor.uvarint().map_err(named)?;
-                return cursor.uvarint().map(Some).map_err(named);
+            if let Some(first) = read_first_chunk(&mut cursor).map_err(named)? {
+                return Ok(Some(first));
             }
         }
     }
@@ -91,25 +89,45 @@ impl IndexReader {
     /// Reads the labels and gives the rest of the entry.
     fn series_body(&self, reference: u32, labels: &mut Vec<(u32, u32)>) -> Result<Cursor<'_>, Corrupt> {
         let start = usize::try_from(self.series_offset(reference)).unwrap_or(usize::MAX);
-        let mut cursor = Cursor::at(self.bytes(), start);
-        let len = usize::try_from(cursor.uvarint()?).unwrap_or(usize::MAX);
-        let body_start = cursor.position();
-        let body = cursor.take(len)?;
-        check_crc(cursor.be32()?, body, start)?;
-        let mut cursor = Cursor::at(&self.bytes()[..body_start + len], body_start);
-        let count = cursor.uvarint()?;
-        if count > cursor.remaining() as u64 {
-            return Err(cursor.corrupt(format!("{count} labels in {} bytes", cursor.remaining())));
-        }
-        labels.clear();
-        for _ in 0..count {
-            labels.push((cursor.uvarint32()?, cursor.uvarint32()?));
-        }
-        Ok(cursor)
+        read_labels(self.bytes(), start, labels)
     }
 }
 
-fn read_chunks(cursor: &mut Cursor<'_>, chunks: &mut Vec<ChunkRef>) -> Result<(), Corrupt> {
+/// Where the first chunk lies, if there is one.
+pub(super) fn read_first_chunk(cursor: &mut Cursor<'_>) -> Result<Option<u64>, Corrupt> {
+    if cursor.uvarint()? == 0 {
+        return Ok(None);
+    }
+    cursor.varint()?;
+    cursor.uvarint()?;
+    cursor.uvarint().map(Some)
+}
+
+/// Reads the labels of the series at `start` and gives the rest of the entry, its checksum verified.
+#[inline]
+pub(super) fn read_labels<'a>(
+    bytes: &'a [u8],
+    start: usize,
+    labels: &mut Vec<(u32, u32)>,
+) -> Result<Cursor<'a>, Corrupt> {
+    let mut cursor = Cursor::at(bytes, start);
+    let len = usize::try_from(cursor.uvarint()?).unwrap_or(usize::MAX);
+    let body_start = cursor.position();
+    let body = cursor.take(len)?;
+    check_crc(cursor.be32()?, body, start)?;
+    let mut cursor = Cursor::at(&bytes[..body_start + len], body_start);
+    let count = cursor.uvarint()?;
+    if count > cursor.remaining() as u64 {
+        return Err(cursor.corrupt(format!("{count} labels in {} bytes", cursor.remaining())));
+    }
+    labels.clear();
+    for _ in 0..count {
+        labels.push((cursor.uvarint32()?, cursor.uvarint32()?));
+    }
+    Ok(cursor)
+}
+
+pub(super) fn read_chunks(cursor: &mut Cursor<'_>, chunks: &mut Vec<ChunkRef>) -> Result<(), Corrupt> {
     chunks.clear();
     let count = cursor.uvarint()?;
     if count > cursor.remaining() as u64 {

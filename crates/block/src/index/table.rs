@@ -1,6 +1,7 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use super::INDEX_FILE;
 use super::numbers::Numbers;
 use super::pages::Pages;
 use super::rows::Rows;
@@ -17,6 +18,8 @@ const PREFETCH_MAX: usize = 512;
 #[derive(Debug)]
 pub(super) struct OffsetTable {
     pub(super) parts: Parts,
+    /// Where in the index the bytes begin that the positions count in.
+    shift: u64,
     pages: Pages,
     /// For each name how many series have it, where that was counted.
     series: Box<[OnceLock<usize>]>,
@@ -89,6 +92,10 @@ impl OffsetTable {
         if offset == 0 {
             return Ok(Self::of(Parts { stride: STRIDE, ..Parts::default() }));
         }
+        Self::read_at(file, offset)
+    }
+
+    fn read_at(file: &[u8], offset: u64) -> Result<Self, Corrupt> {
         let mut body = Cursor::at(file, usize::try_from(offset).unwrap_or(usize::MAX)).section()?;
         let base = body.position();
         let end = base + body.remaining();
@@ -118,7 +125,28 @@ impl OffsetTable {
     /// With positions that are known.
     pub(super) fn of(parts: Parts) -> Self {
         let series = (0..parts.names.len() / Name::NUMBERS).map(|_| OnceLock::new()).collect();
-        Self { parts, pages: Pages::default(), series }
+        Self { parts, shift: 0, pages: Pages::default(), series }
+    }
+
+    /// Of a part of the index that begins at `shift`; errors and rows give positions in the index.
+    pub(super) fn read_part(part: &[u8], offset: u64, shift: u64) -> Result<Self, Corrupt> {
+        let read = if offset == 0 { Self::read(&[], 0) } else { Self::read_at(part, offset.saturating_sub(shift)) };
+        read.map(|table| Self { shift, ..table }).map_err(|e| e.within(INDEX_FILE, shift))
+    }
+
+    /// Where the list of the row at a position in the index begins, and that of the row behind it.
+    pub(super) fn lists_from(&self, part: &[u8], at: usize) -> Result<(u64, Option<u64>), Corrupt> {
+        let rows = &part[..self.parts.end.min(part.len())];
+        let mut cursor = Cursor::at(rows, at.saturating_sub(usize::try_from(self.shift).unwrap_or(usize::MAX)));
+        let mut next = || Ok(read_entry(&mut cursor)?.1.offset);
+        let first = next().map_err(|e: Corrupt| self.named(e))?;
+        // Behind the last row there is none.
+        Ok((first, next().ok()))
+    }
+
+    /// Names the file in an error, and moves it to where the bytes begin in it.
+    pub(super) fn named(&self, e: Corrupt) -> Corrupt {
+        e.within(INDEX_FILE, self.shift)
     }
 
     /// What is read is held against these checksums of the table's pages first.
@@ -164,6 +192,10 @@ impl OffsetTable {
         }
         let found = low < self.series.len() && self.text(file, low)? == name.as_bytes();
         Ok(found.then(|| NameEntries { table: self, file, name: self.parts.name(low), number: low }))
+    }
+
+    fn in_file(&self, at: usize) -> usize {
+        at + self.shift as usize
     }
 
     /// Whether names and values stand in order; old files need not.
@@ -233,6 +265,10 @@ impl<'a> NameEntries<'a> {
         }
     }
 
+    pub(super) fn named(&self, e: Corrupt) -> Corrupt {
+        self.table.named(e)
+    }
+
     pub(super) fn stride(&self) -> usize {
         self.table.parts.stride.max(1)
     }
@@ -293,7 +329,8 @@ impl<'a> NameEntries<'a> {
             && let Some(value) = row.get(..value_len as usize)
         {
             let mut cursor = Cursor::at(file, at + 2 + len + 1 + value.len());
-            return Ok((Entry { value, offset: cursor.uvarint()?, at }, cursor.position()));
+            let entry = Entry { value, offset: cursor.uvarint()?, at: self.table.in_file(at) };
+            return Ok((entry, cursor.position()));
         }
         let mut cursor = Cursor::at(&self.file[..self.table.parts.end], at);
         // All rows of a name begin with the same bytes.
@@ -305,7 +342,7 @@ impl<'a> NameEntries<'a> {
         }
         cursor.take(self.name.text_len as usize)?;
         let value = cursor.uvarint_bytes()?;
-        let entry = Entry { value, offset: cursor.uvarint()?, at };
+        let entry = Entry { value, offset: cursor.uvarint()?, at: self.table.in_file(at) };
         Ok((entry, cursor.position()))
     }
 }

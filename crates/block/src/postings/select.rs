@@ -2,7 +2,7 @@ use ::bytes::Bytes;
 use hashbrown::HashMap;
 use model::{Literals, MatchOp, Matcher};
 
-use super::{Postings, Union};
+use super::{Postings, Source, Union};
 use crate::Corrupt;
 use crate::index::{Entry, INDEX_FILE, IndexReader};
 
@@ -39,11 +39,20 @@ pub fn select_within(
     matchers: &[Matcher],
     allow: &mut dyn FnMut(usize) -> bool,
 ) -> Result<Option<Selected>, Corrupt> {
-    match Selection::of(index, matchers, allow) {
+    match select_from(index, matchers, allow) {
         Ok(selected) => Ok(Some(selected)),
-        Err(Stop::Refused) => Ok(None),
+        Err(Stop::Refused | Stop::NotHere) => Ok(None),
         Err(Stop::Corrupt(e)) => Err(e),
     }
+}
+
+/// [`select_within`], wherever the index lies.
+pub(crate) fn select_from<S: Source>(
+    index: &S,
+    matchers: &[Matcher],
+    allow: &mut dyn FnMut(usize) -> bool,
+) -> Result<Selected, Stop> {
+    Selection::of(index, matchers, allow)
 }
 
 /// Ascending references of series.
@@ -101,10 +110,12 @@ const STORED_MIN: usize = 1 << 16;
 const COUNTED_STEP: usize = 1 << 16;
 
 /// Why a selection is not made.
-enum Stop {
+pub(crate) enum Stop {
     Corrupt(Corrupt),
     /// It would hold too many bytes.
     Refused,
+    /// Lists or series are needed that have to be brought here first; the source knows which.
+    NotHere,
 }
 
 impl From<Corrupt> for Stop {
@@ -115,6 +126,36 @@ impl From<Corrupt> for Stop {
 
 fn check(allow: &mut dyn FnMut(usize) -> bool, bytes: usize) -> Result<(), Stop> {
     if allow(bytes) { Ok(()) } else { Err(Stop::Refused) }
+}
+
+/// The lists that are needed, as far as the offset table tells: those of conditions that a selection as large
+/// as the smallest before them would not leave to labels.
+fn plan<S: Source>(
+    index: &S,
+    conditions: &mut [Condition<'_>],
+    allow: &mut dyn FnMut(usize) -> bool,
+) -> Result<Vec<u64>, Stop> {
+    let mut wanted = Vec::new();
+    let mut left: Option<usize> = None;
+    for condition in conditions.iter_mut() {
+        if left.is_some_and(|left| left.saturating_mul(VALUE_COST) < condition.values) {
+            continue;
+        }
+        let (lists, total) = condition.resolve(index, allow)?;
+        if left.is_none_or(|left| left.saturating_mul(SERIES_COST) >= total) {
+            wanted.extend_from_slice(&lists);
+        }
+        if condition.keep {
+            left = Some(left.map_or(total, |left| left.min(total)));
+        }
+        condition.which = Which::Lists(lists, total);
+        condition.values = 0;
+    }
+    if left.is_none() {
+        // Series are dropped from all of them.
+        wanted.extend(index.all()?);
+    }
+    Ok(wanted)
 }
 
 enum Outcome<'a> {
@@ -145,7 +186,7 @@ enum Which<'a> {
 }
 
 impl<'a> Condition<'a> {
-    fn of(index: &IndexReader, matcher: &'a Matcher) -> Result<Outcome<'a>, Stop> {
+    fn of<S: Source>(index: &S, matcher: &'a Matcher) -> Result<Outcome<'a>, Stop> {
         if matcher.name.is_empty() {
             return Ok(if matcher.matches_empty() { Outcome::Always } else { Outcome::Never });
         }
@@ -164,7 +205,8 @@ impl<'a> Condition<'a> {
                 let Some(entry) = entries.find(matcher.value.as_bytes())? else {
                     return Ok(if keep { Outcome::Never } else { Outcome::Always });
                 };
-                Which::Lists(vec![entry.offset], index.postings_len_at(entry.offset)?)
+                let list = index.list(entry)?;
+                Which::Lists(vec![list], index.list_len(list)?)
             }
             op if (op == MatchOp::Regex) == keep && matcher.asks_for_presence() => Which::Every,
             // The listed values are those that the expression itself matches.
@@ -199,13 +241,13 @@ impl<'a> Condition<'a> {
     }
 
     /// Offsets of the lists and the number of their members, as [`members`] reckons it.
-    fn resolve(&self, index: &IndexReader, allow: &mut dyn FnMut(usize) -> bool) -> Result<(Vec<u64>, usize), Stop> {
+    fn resolve<S: Source>(&self, index: &S, allow: &mut dyn FnMut(usize) -> bool) -> Result<(Vec<u64>, usize), Stop> {
         let mut offsets = Vec::new();
         let mut take = |entry: Entry<'_>| {
             if offsets.len() % COUNTED_STEP == COUNTED_STEP - 1 {
                 check(allow, COUNTED_STEP * size_of::<u64>())?;
             }
-            offsets.push(entry.offset);
+            offsets.push(index.list(entry)?);
             Ok::<(), Stop>(())
         };
         let Some(entries) = index.entries(&self.matcher.name)? else { return Ok((offsets, 0)) };
@@ -244,8 +286,8 @@ impl<'a> Condition<'a> {
     }
 }
 
-struct Selection<'a, 'f> {
-    index: &'a IndexReader,
+struct Selection<'a, 'f, S> {
+    index: &'a S,
     found: Found<'a>,
     /// Left to the labels of the series that remain.
     by_labels: Vec<&'a Matcher>,
@@ -259,12 +301,8 @@ enum Found<'a> {
     Own(Vec<u32>),
 }
 
-impl<'a, 'f> Selection<'a, 'f> {
-    fn of(
-        index: &'a IndexReader,
-        matchers: &'a [Matcher],
-        allow: &'f mut dyn FnMut(usize) -> bool,
-    ) -> Result<Selected, Stop> {
+impl<'a, 'f, S: Source> Selection<'a, 'f, S> {
+    fn of(index: &'a S, matchers: &'a [Matcher], allow: &'f mut dyn FnMut(usize) -> bool) -> Result<Selected, Stop> {
         let nothing = || Selected::Own(Vec::new());
         let mut conditions = Vec::with_capacity(matchers.len());
         for matcher in matchers {
@@ -275,6 +313,9 @@ impl<'a, 'f> Selection<'a, 'f> {
             }
         }
         conditions.sort_by_key(|c| (!c.keep, c.values, c.members()));
+        if !S::AT_HAND {
+            index.need_lists(&plan(index, &mut conditions, allow)?)?;
+        }
         let mut selection = Self { index, found: Found::Everything, by_labels: Vec::new(), allow };
         for condition in conditions {
             selection.narrow(condition)?;
@@ -306,21 +347,22 @@ impl<'a, 'f> Selection<'a, 'f> {
             return Ok(());
         }
         let index = self.index;
+        index.need_lists(&offsets)?;
         match (left.is_some(), &offsets[..]) {
             (_, []) if condition.keep => self.found = Found::Own(Vec::new()),
             (_, []) => {}
             (true, [one]) => {
-                let list = index.postings_at(*one)?;
+                let list = index.postings(*one)?;
                 list.filter(self.own()?, condition.keep);
             }
-            (false, [one]) if condition.keep => self.found = Found::Stored(index.postings_at(*one)?),
+            (false, [one]) if condition.keep => self.found = Found::Stored(index.postings(*one)?),
             (narrowed, many) => {
-                let all = self.index.all_postings()?;
+                let all = if S::AT_HAND { index.all_postings()?.len() } else { usize::MAX };
                 // Where the lists hold every series there is no need to put them together.
-                if total >= all.len() / 10 * 9 && members(index, many, many.len())? == all.len() {
+                if total >= all / 10 * 9 && members(index, many, many.len())? == all {
                     match (condition.keep, narrowed) {
                         (false, _) => self.found = Found::Own(Vec::new()),
-                        (true, false) => self.found = Found::Stored(all),
+                        (true, false) => self.found = Found::Stored(index.all_postings()?),
                         (true, true) => {}
                     }
                     return Ok(());
@@ -329,11 +371,11 @@ impl<'a, 'f> Selection<'a, 'f> {
                 check(self.allow, Union::bytes(total, end))?;
                 let raw = many.iter().enumerate().map(|(i, &offset)| {
                     many.get(i + LISTS_AHEAD).into_iter().for_each(|&later| index.prefetch_postings(later));
-                    index.postings_at(offset)
+                    index.postings(offset)
                 });
                 let union = Union::of(raw, total, end).map_err(|e| e.within(INDEX_FILE, 0))?;
                 if !narrowed && condition.keep {
-                    check(self.allow, total.min(all.len()) * size_of::<u32>())?;
+                    check(self.allow, total.min(all) * size_of::<u32>())?;
                     self.found = Found::Own(union.into_sorted());
                 } else {
                     union.filter(self.own()?, condition.keep);
@@ -343,10 +385,17 @@ impl<'a, 'f> Selection<'a, 'f> {
         Ok(())
     }
 
+    fn everything(&self) -> Result<Postings<'a>, Stop> {
+        if !S::AT_HAND {
+            self.index.need_lists(self.index.all()?.as_slice())?;
+        }
+        Ok(self.index.all_postings()?)
+    }
+
     /// What was found, in memory of its own.
     fn own(&mut self) -> Result<&mut Vec<u32>, Stop> {
         let stored = match &self.found {
-            Found::Everything => Some(self.index.all_postings()?),
+            Found::Everything => Some(self.everything()?),
             Found::Stored(list) => Some(*list),
             Found::Own(_) => None,
         };
@@ -363,17 +412,18 @@ impl<'a, 'f> Selection<'a, 'f> {
     fn finish(mut self) -> Result<Selected, Stop> {
         if self.by_labels.is_empty() {
             let stored = match &self.found {
-                Found::Everything => Some(self.index.all_postings()?),
+                Found::Everything => Some(self.everything()?),
                 Found::Stored(list) => Some(*list),
                 Found::Own(_) => None,
             };
             if let Some(list) = stored.filter(|list| list.len() >= STORED_MIN) {
                 list.check_order().map_err(|e| e.within(INDEX_FILE, 0))?;
-                return Ok(Selected::Stored(self.index.bytes().slice_ref(list.bytes)));
+                return Ok(Selected::Stored(self.index.stored(list)));
             }
             return Ok(Selected::Own(std::mem::take(self.own()?)));
         }
         let mut found = std::mem::take(self.own()?);
+        self.index.need_series(&found)?;
         let mut tests = Vec::with_capacity(self.by_labels.len());
         for &matcher in &self.by_labels {
             // A name that is no symbol is on no series.
@@ -412,7 +462,7 @@ struct LabelTest<'a> {
 }
 
 impl LabelTest<'_> {
-    fn holds(&mut self, index: &IndexReader, labels: &[(u32, u32)]) -> Result<bool, Corrupt> {
+    fn holds<S: Source>(&mut self, index: &S, labels: &[(u32, u32)]) -> Result<bool, Corrupt> {
         let Some(&(_, value)) = labels.iter().find(|(name, _)| Some(*name) == self.name) else {
             return Ok(self.empty);
         };
@@ -427,11 +477,11 @@ impl LabelTest<'_> {
 
 /// How many members lists have together: counted over at most `looked_at` of them, the others taken to be
 /// as long.
-fn members(index: &IndexReader, offsets: &[u64], looked_at: usize) -> Result<usize, Corrupt> {
+fn members<S: Source>(index: &S, offsets: &[u64], looked_at: usize) -> Result<usize, Corrupt> {
     let step = offsets.len().div_ceil(looked_at.max(1)).max(1);
     let mut members = 0;
     for &offset in offsets.iter().step_by(step) {
-        members += index.postings_len_at(offset)?;
+        members += index.list_len(offset)?;
     }
     Ok(members * offsets.len() / offsets.len().div_ceil(step).max(1))
 }
