@@ -71,11 +71,16 @@ pub const EXCEPTIONS: &[Exception] = &[
     Exception {
         name: "last digits",
         why: "powers, logarithms and trigonometric functions differ from Go's in the last digit; labels made of \
-              values show it, and remainders, equality and rounding magnify it, as notes do that name a value",
+              values show it, and remainders, equality, rounding and differences of nearly equal values magnify it, as notes do that name a value",
         applies: |case| {
             let magnified =
                 has(case, MAGNIFYING) && matches!(case.difference.part, Part::Values | Part::Labels | Part::Points);
-            has(case, TRANSCENDENTAL) && (magnified || notes_without(case, shows_no_value))
+            let near = |a: &Point, b: &Point| match (a, b) {
+                (Point::Float(a), Point::Float(b)) => close(*a, *b) || (a - b).abs() < 1e-12,
+                _ => a == b,
+            };
+            let cancelled = case.difference.part == Part::Values && all_points(case, near);
+            has(case, TRANSCENDENTAL) && (magnified || cancelled || notes_without(case, shows_no_value))
         },
     },
     Exception {

@@ -30,12 +30,15 @@ pub(super) fn fold(plan: Plan) -> Plan {
     sweep(Plan { nodes, root })
 }
 
-/// Leaves out what the root does not need.
+/// Leaves out constants and scalars that nothing reads. What reads data stays, even if its value goes nowhere:
+/// it may have something to say, or be an error.
 fn sweep(plan: Plan) -> Plan {
     let Plan { mut nodes, root } = plan;
     let mut needed = vec![false; nodes.len()];
     needed[root] = true;
     for id in (0..nodes.len()).rev() {
+        let pure = matches!(nodes[id].op, Op::Number(_) | Op::Scalars(..) | Op::Fused);
+        needed[id] |= !pure;
         if needed[id] {
             nodes[id].op.each_input(&mut |input| needed[*input] = true);
         }

@@ -1,6 +1,6 @@
 //! When two parts give the same: equal in all but their place in the query.
 
-use super::super::{Aggregate, BucketFunction, Map, Node, Op, Scan, Source};
+use super::super::{Aggregate, Map, Node, Op, Scan, Source};
 
 pub(super) fn nodes(a: &Node, b: &Node) -> bool {
     a.grid == b.grid && ops(&a.op, &b.op)
@@ -24,12 +24,12 @@ fn ops(a: &Op, b: &Op) -> bool {
         (Op::Join(a), Op::Join(b)) => {
             (a.op, a.lhs, a.rhs, a.return_bool) == (b.op, b.lhs, b.rhs, b.return_bool) && a.matching == b.matching
         }
-        (Op::Buckets(a), Op::Buckets(b)) => buckets(&a.what, &b.what) && (a.input, &a.params) == (b.input, &b.params),
         (Op::LabelJoin(a), Op::LabelJoin(b)) => {
             (a.input, &a.target, &a.separator, &a.sources) == (b.input, &b.target, &b.separator, &b.sources)
         }
         (Op::Absent(a, a_labels), Op::Absent(b, b_labels)) => a == b && a_labels == b_labels,
-        // The others are rare, or the whole query.
+        // Buckets have notes that keep their first place and others that keep their last: each is evaluated,
+        // over a shared input. The others are rare, or the whole query.
         _ => false,
     }
 }
@@ -63,17 +63,6 @@ fn maps(a: &Map, b: &Map) -> bool {
         ) => (op, scalar, scalar_first, return_bool) == (b_op, b_scalar, b_first, b_bool),
         (Map::Clamp { min, max }, Map::Clamp { min: b_min, max: b_max }) => (min, max) == (b_min, b_max),
         (Map::Round { to }, Map::Round { to: b_to }) => to == b_to,
-        _ => false,
-    }
-}
-
-fn buckets(a: &BucketFunction, b: &BucketFunction) -> bool {
-    match (a, b) {
-        (BucketFunction::Quantile, BucketFunction::Quantile) | (BucketFunction::Fraction, BucketFunction::Fraction) => {
-            true
-        }
-        (BucketFunction::Quantiles(a), BucketFunction::Quantiles(b)) => a == b,
-        (BucketFunction::OfNative(a), BucketFunction::OfNative(b)) => a == b,
         _ => false,
     }
 }
