@@ -201,7 +201,9 @@ impl Run<'_> {
                 }
                 let max = param.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                 let min = param.iter().copied().fold(f64::INFINITY, f64::min);
-                for q in [(max > 1.0).then_some(max), (min < 0.0).then_some(min)].into_iter().flatten() {
+                // A NaN among them is the largest and the smallest, as Go has it.
+                let out = [(max > 1.0).then_some(max), (min < 0.0).then_some(min)];
+                for q in out.into_iter().flatten().filter(|_| !param.iter().any(|q| q.is_nan())) {
                     self.notes.invalid_quantile(q, param_span);
                 }
                 let input = self.whole(source).await?;

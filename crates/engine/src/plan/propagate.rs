@@ -102,12 +102,12 @@ fn asked(nodes: &[Node], mut id: Id) -> Vec<Matcher> {
 fn give(nodes: &mut [Node], mut id: Id, matcher: &Matcher) {
     loop {
         match &mut nodes[id].op {
-            Op::Scan(scan) => return ask(scan, matcher),
+            Op::Scan(scan) => return ask(scan, matcher, false),
             Op::Repeat(input) => id = *input,
             Op::Join(join) if join.op == BinaryOp::And => id = join.lhs,
             Op::Aggregate(aggregate) if is_plain(aggregate.op) && keeps(&aggregate.grouping, &matcher.name) => {
                 match &mut aggregate.source {
-                    Source::Scan(scan) => return ask(scan, matcher),
+                    Source::Scan(scan) => return ask(scan, matcher, true),
                     Source::Node(input) => id = *input,
                 }
             }
@@ -116,16 +116,17 @@ fn give(nodes: &mut [Node], mut id: Id, matcher: &Matcher) {
     }
 }
 
-fn ask(scan: &mut Scan, matcher: &Matcher) {
+fn ask(scan: &mut Scan, matcher: &Matcher, aggregated: bool) {
     let counter = scan
         .name
         .as_ref()
         .is_some_and(|name| ["_total", "_sum", "_count", "_bucket"].iter().any(|s| name.ends_with(s)));
     let silent = match scan.rollup {
-        Rollup::Instant => scan.maps.is_empty() && scan.name.is_some(),
-        _ => counter,
+        Rollup::Instant => scan.name.is_some() && (counter || !aggregated),
+        Rollup::Rate | Rollup::Increase => counter,
+        _ => false,
     };
-    if silent && !scan.matchers.contains(matcher) {
+    if silent && scan.maps.is_empty() && !scan.matchers.contains(matcher) {
         scan.matchers.push(matcher.clone());
     }
 }
