@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use benches::data::Data;
 use benches::fleet::Profile;
 use benches::s3::{Counts, Link, serve};
@@ -57,11 +57,7 @@ struct Asked {
 #[tokio::main]
 async fn main() -> Result<()> {
     let args = Args::parse();
-    let profile = match args.profile.as_str() {
-        "full" => Profile::FULL,
-        "small" => Profile::SMALL,
-        other => bail!("unknown profile {other:?}: use full or small"),
-    };
+    let profile = Profile::named(&args.profile)?;
     rustls::crypto::ring::default_provider().install_default().ok();
     let client = Client::builder().no_proxy().build()?;
     let data = Data::prepare(&args.data.join(&args.profile), &profile)?;

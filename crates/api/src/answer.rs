@@ -89,33 +89,17 @@ pub fn query_result(value: Value, notes: &Notes, extras: &Extras) -> Pieces {
     close.push(b'}');
     let close = String::from_utf8(close).unwrap_or_default();
     match value {
-        Value::Scalar { t, v } => pieces::list(
-            vec![()],
-            &open,
-            &close,
-            notes,
-            SMALL,
-            |()| 0,
-            move |out, ()| {
-                write_time(out, t);
-                out.extend_from_slice(b",\"");
-                write_float(out, v);
-                out.push(b'"');
-            },
-        ),
-        Value::String { t, v } => pieces::list(
-            vec![()],
-            &open,
-            &close,
-            notes,
-            SMALL,
-            |()| 0,
-            move |out, ()| {
-                write_time(out, t);
-                out.push(b',');
-                write_str(out, &v);
-            },
-        ),
+        Value::Scalar { t, v } => pieces::one(&open, &close, notes, move |out| {
+            write_time(out, t);
+            out.extend_from_slice(b",\"");
+            write_float(out, v);
+            out.push(b'"');
+        }),
+        Value::String { t, v } => pieces::one(&open, &close, notes, move |out| {
+            write_time(out, t);
+            out.push(b',');
+            write_str(out, &v);
+        }),
         Value::Vector(samples) => pieces::list(samples, &open, &close, notes, SMALL, |_| 256, write_sample),
         Value::Matrix(series) => {
             let times = Times::of(&series);

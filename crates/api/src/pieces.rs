@@ -33,6 +33,16 @@ impl fmt::Debug for Pieces {
     }
 }
 
+/// As [`list`], with one item that `write` knows.
+pub(crate) fn one(
+    open: &str,
+    close: &str,
+    notes: &Notes,
+    write: impl Fn(&mut Vec<u8>) + Send + Sync + 'static,
+) -> Pieces {
+    list(vec![()], open, close, notes, usize::MAX, |()| 0, move |out, ()| write(out))
+}
+
 /// A success whose data is a list: `open`, the items with commas between them, `close`, the notes. `weigh`
 /// says about how many bytes an item comes to; a piece ends when it has `size` of them.
 pub(crate) fn list<T: Send + 'static>(

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 use block::index::SeriesEntry;
 use block::{BlockReader, Columns, Corrupt, chunk};
@@ -15,15 +13,11 @@ use model::{LabelTable, LabelTableBuilder, Labels, LabelsBuilder, LabelsRef, Mat
 use request::Context;
 
 /// All blocks of a bucket, mapped.
-pub(crate) struct Blocks {
-    blocks: Arc<Vec<BlockReader>>,
-    /// Microseconds that the last selection took to plan.
-    planned: AtomicU64,
-}
+pub(crate) struct Blocks(Arc<Vec<BlockReader>>);
 
 impl fmt::Debug for Blocks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} blocks", self.blocks.len())
+        write!(f, "{} blocks", self.0.len())
     }
 }
 
@@ -33,18 +27,13 @@ impl Blocks {
         let dirs = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|dir| dir.join("meta.json").exists());
         let mut blocks: Vec<BlockReader> = dirs.map(|dir| BlockReader::open(&dir).expect("a golden block")).collect();
         blocks.sort_by_key(|block| block.meta.min_time);
-        Self { blocks: Arc::new(blocks), planned: AtomicU64::new(0) }
-    }
-
-    #[allow(dead_code, reason = "benchmarks ask for it, tests do not")]
-    pub(crate) fn last_select_ms(&self) -> f64 {
-        self.planned.load(Ordering::Relaxed) as f64 / 1e3
+        Self(Arc::new(blocks))
     }
 
     fn find(&self, select: &Select) -> Result<BTreeMap<Labels, Vec<(usize, u64)>>, Corrupt> {
         let mut found: BTreeMap<Labels, Vec<(usize, u64)>> = BTreeMap::new();
         let mut entry = SeriesEntry::default();
-        for (i, block) in self.blocks.iter().enumerate() {
+        for (i, block) in self.0.iter().enumerate() {
             if !block.meta.time_range().overlaps(select.samples) {
                 continue;
             }
@@ -77,7 +66,6 @@ impl Blocks {
 
 impl Queryable for Blocks {
     fn select(&self, _: &Context, select: Select) -> BoxStream<'static, Result<Box<dyn Encoded>, Error>> {
-        let begin = Instant::now();
         let found = self.find(&select).map(|found| {
             let mut table = LabelTableBuilder::new();
             let mut chunks = Vec::with_capacity(found.len());
@@ -85,10 +73,9 @@ impl Queryable for Blocks {
                 table.push(&labels);
                 chunks.push(refs);
             }
-            let batch = Batch { blocks: Arc::clone(&self.blocks), labels: table.finish(), chunks };
+            let batch = Batch { blocks: Arc::clone(&self.0), labels: table.finish(), chunks };
             Box::new(batch) as Box<dyn Encoded>
         });
-        self.planned.store(begin.elapsed().as_micros() as u64, Ordering::Relaxed);
         stream::iter([found.map_err(Error::from)]).boxed()
     }
 }
