@@ -55,11 +55,35 @@ impl ErrorType {
 pub struct ApiError {
     pub kind: ErrorType,
     pub message: Cow<'static, str>,
+    /// The limit that it names, where it is one; not part of the answer.
+    pub limit: Option<Limit>,
+}
+
+/// What there would be too much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Limit {
+    /// Bytes that the request, or the process, holds.
+    Memory,
+    /// Values that the query holds.
+    Samples,
+    /// What a store sets a limit to: series, chunks, its own memory.
+    Store,
+    Time,
+    /// Queries at the same time.
+    Concurrency,
+    /// An operator ended it.
+    Operator,
 }
 
 impl ApiError {
     pub fn new(kind: ErrorType, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), limit: None }
+    }
+
+    /// The same error, with the limit that it names.
+    #[must_use]
+    pub fn for_limit(self, limit: Limit) -> Self {
+        Self { limit: Some(limit), ..self }
     }
 
     /// A wrong request.

@@ -20,7 +20,7 @@ mod text;
 mod time;
 
 pub use answer::{Coverage, Extras, MissingPart, Notes, answer, label_sets, names, query_result};
-pub use error::{ApiError, ErrorType};
+pub use error::{ApiError, ErrorType, Limit};
 pub use number::{write_float, write_time};
 pub use params::Params;
 pub use pieces::{Pieces, Write};

@@ -13,6 +13,8 @@ pub struct PlanTree {
     /// Each after those it reads.
     pub nodes: Vec<PlanNode>,
     pub root: Option<usize>,
+    /// What was done to the plan to save work, by name.
+    pub rewrites: Vec<&'static str>,
 }
 
 /// One part of a plan.
@@ -52,13 +54,13 @@ struct Visit {
 }
 
 impl PlanTree {
-    /// The answer of `query_explain`: `{name, kind, expr, steps, children}`.
+    /// The answer of `query_explain`: `{name, kind, expr, steps, children}`, and `rewrites` at the root.
     pub fn write_plan(&self, out: &mut Vec<u8>) {
         self.write_tree(out, |_, _, _| {});
     }
 
     /// The object `analysis`: Thanos' `{name, executionTime, peakSamples, totalSamples, fanout, children}`,
-    /// whose numbers include the children's, and what the node itself took.
+    /// whose numbers include the children's, and what the node itself took; `rewrites` at the root.
     pub fn write_analysis(&self, out: &mut Vec<u8>) {
         let visits = self.visits();
         let totals = self.totals(&visits);
@@ -119,7 +121,20 @@ impl PlanTree {
                 }
             }
         }
+        if !self.rewrites.is_empty() {
+            text += &format!("rewrites: {}\n", self.rewrites.join(", "));
+        }
         text
+    }
+
+    /// `rewrites` of the root.
+    fn write_rewrites(&self, out: &mut Vec<u8>) {
+        key(out, "rewrites");
+        for (i, name) in self.rewrites.iter().enumerate() {
+            out.push(if i == 0 { b'[' } else { b',' });
+            write_str(out, name);
+        }
+        out.extend_from_slice(if self.rewrites.is_empty() { b"[]" } else { b"]" });
     }
 
     /// The tree from the root down. A part that several others read stands below the first.
@@ -178,6 +193,9 @@ impl PlanTree {
             write_str(out, &node.name);
             field_text(out, "kind", node.kind);
             field(out, "id", visit.node as u64);
+            if place == 0 {
+                self.write_rewrites(out);
+            }
             if visit.again {
                 out.extend_from_slice(b",\"seeAbove\":true");
                 continue;

@@ -38,6 +38,14 @@ impl Columns {
         self.t.is_empty() && self.ht.is_empty()
     }
 
+    /// How many bytes of memory they take, with room that is kept and all histograms.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let columns =
+            self.t.capacity() + self.v.capacity() + self.ht.capacity() + self.st.capacity() + self.hst.capacity();
+        8 * columns + self.h.iter().map(FloatHistogram::bytes).sum::<usize>()
+    }
+
     /// Empties the columns and keeps their memory.
     pub fn clear(&mut self) {
         self.truncate((0, 0));

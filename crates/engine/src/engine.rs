@@ -135,7 +135,7 @@ impl Engine {
         if kind == Kind::Range {
             check_range(query, grid)?;
         }
-        Ok(Explanation::of(&plan::build(query.ast, grid, kind, &self.settings)?))
+        Ok(Explanation::of(&plan::build(query.ast, grid, kind, &self.settings)?, &self.settings))
     }
 
     async fn run(
@@ -152,7 +152,7 @@ impl Engine {
         }
         let plan = plan::build(query.ast, grid, kind, &self.settings)?;
         let explanation = explanation.map(|explanation| {
-            *explanation = Explanation::of(&plan);
+            *explanation = Explanation::of(&plan, &self.settings);
             &*explanation
         });
         let mut notes = Notes::default();

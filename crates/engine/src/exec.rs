@@ -18,13 +18,14 @@ mod subquery;
 mod topk;
 mod watch;
 
+pub(crate) use ahead::begins_ahead;
 pub(crate) use scalars::combine as combine_scalars;
 
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 use model::{Labels, Series};
-use request::{Context, MemoryAccount};
+use request::{Context, MemoryAccount, MemoryLease};
 
 use self::ahead::Started;
 use crate::engine::{Kind, Settings, TOO_MANY_SAMPLES};
@@ -43,7 +44,7 @@ enum Data {
     /// A subquery as the whole query: a vector on its own steps.
     Steps(Vector, Grid),
     /// Samples, in the order to be shown.
-    Matrix(Vec<Series>),
+    Matrix(Vec<Series>, MemoryLease),
     /// What several aggregations gave, each taken once.
     Several(Vec<Option<Vector>>),
 }
@@ -56,7 +57,7 @@ impl Data {
             Self::Text(_) => 0,
             Self::Vector(vector) | Self::Steps(vector, _) => vector.held(),
             Self::Several(parts) => parts.iter().flatten().map(Vector::held).sum(),
-            Self::Matrix(series) => {
+            Self::Matrix(series, _) => {
                 let histograms = |s: &Series| s.h.iter().map(|(_, h)| samples_in(h)).sum::<usize>();
                 series.iter().map(|s| s.v.len() + histograms(s)).sum()
             }
@@ -70,7 +71,7 @@ impl Data {
             Self::Text(text) => Self::Text(text.clone()),
             Self::Vector(vector) => Self::Vector(vector.duplicate(memory)?),
             Self::Steps(vector, grid) => Self::Steps(vector.duplicate(memory)?, *grid),
-            Self::Matrix(_) | Self::Several(_) => return Err(wrong_kind("a value that several parts read")),
+            Self::Matrix(..) | Self::Several(_) => return Err(wrong_kind("a value that several parts read")),
         })
     }
 }
@@ -124,7 +125,7 @@ impl<'a> Run<'a> {
     /// Runs all nodes and gives the value of the last one.
     pub(crate) async fn value(mut self, mut plan: Plan, grid: Grid, kind: Kind) -> Result<model::Value, Error> {
         self.readers = plan.readers();
-        let Plan { nodes, root } = plan;
+        let Plan { nodes, root, .. } = plan;
         self.nodes = nodes.into_iter().map(Some).collect();
         for id in 0..self.nodes.len() {
             let Some(node) = self.nodes[id].take() else { continue };
@@ -137,7 +138,10 @@ impl<'a> Run<'a> {
                 let own = std::mem::replace(self.notes, before);
                 self.notes.merge_times(own, times);
             }
-            let data = data?;
+            let mut data = data?;
+            if let Some(Data::Vector(vector)) = &mut data {
+                vector.pay_natives()?;
+            }
             self.held += data.as_ref().map_or(0, Data::held);
             self.slots.push(data);
             check_held(self.held, self.settings)?;
@@ -159,7 +163,10 @@ impl<'a> Run<'a> {
             Op::Text(text) => Data::Text(text),
             Op::Time => Data::Scalar((0..steps).map(|i| grid.at(i) as f64 / 1000.0).collect()),
             Op::Scan(scan) => Data::Vector(self.scan_all(*scan).await?),
-            Op::Samples(scan) => Data::Matrix(self.samples(*scan).await?),
+            Op::Samples(scan) => {
+                let (series, lease) = self.samples(*scan).await?;
+                Data::Matrix(series, lease)
+            }
             Op::Steps(input) => Data::Steps(self.vector_of(input)?, grid),
             Op::Subquery(rollup) => Data::Vector(self.subquery(*rollup, span).await?),
             Op::Repeat(input) => self.repeat(input, steps)?,
@@ -208,7 +215,7 @@ impl<'a> Run<'a> {
             Op::Fused => None,
             Op::Text(text) => Some(Data::Text(text.clone())),
             Op::Steps(_) => Some(Data::Steps(Vector::new(0, self.cx.memory())?, grid)),
-            Op::Samples(_) => Some(Data::Matrix(Vec::new())),
+            Op::Samples(_) => Some(Data::Matrix(Vec::new(), self.cx.memory().lease(0)?)),
             Op::Number(_) | Op::Time | Op::Scalars(..) | Op::ToScalar(_) => Some(Data::Scalar(Arc::default())),
             _ => Some(Data::Vector(Vector::new(0, self.cx.memory())?)),
         })
@@ -309,7 +316,7 @@ impl<'a> Run<'a> {
 /// When `held` values are more than a query may hold.
 fn check_held(held: usize, settings: &Settings) -> Result<(), Error> {
     if held as u64 > settings.max_samples {
-        return Err(Error::Exhausted(TOO_MANY_SAMPLES.to_owned()));
+        return Err(Error::Samples(TOO_MANY_SAMPLES.to_owned()));
     }
     Ok(())
 }

@@ -8,7 +8,9 @@ use request::Tally;
 
 mod words;
 
-use crate::plan::{Id, Op, Plan, Source};
+use crate::engine::Settings;
+use crate::exec::begins_ahead;
+use crate::plan::{Id, Op, Plan, Rewrite, Source};
 
 /// The parts of a query in the order in which they run, each after those it reads.
 #[derive(Debug, Default)]
@@ -17,6 +19,8 @@ pub struct Explanation {
     pub nodes: Vec<Explained>,
     /// The part that gives the answer; `None` where nothing has to be done at all.
     pub root: Option<usize>,
+    /// What was done to the plan to save work, in the order of [`Rewrite::ALL`].
+    pub rewrites: Vec<Rewrite>,
     /// Where each node of the plan, and the selector fused into it, stand in `nodes`.
     places: Vec<(Option<usize>, Option<usize>)>,
 }
@@ -60,8 +64,11 @@ impl Explained {
 }
 
 impl Explanation {
-    pub(crate) fn of(plan: &Plan) -> Self {
-        let mut explanation = Self { nodes: Vec::new(), root: None, places: Vec::with_capacity(plan.nodes.len()) };
+    pub(crate) fn of(plan: &Plan, settings: &Settings) -> Self {
+        let ahead = begins_ahead(plan, settings);
+        let applied = |rewrite: &Rewrite| plan.applied.has(*rewrite) || (ahead && *rewrite == Rewrite::Ahead);
+        let rewrites = Rewrite::ALL.into_iter().filter(applied).collect();
+        let mut explanation = Self { rewrites, places: Vec::with_capacity(plan.nodes.len()), ..Self::default() };
         for node in &plan.nodes {
             let places = explanation.push(node);
             explanation.places.push(places);

@@ -6,6 +6,7 @@
 //! that its series never exist side by side ([`build`]); scalars between constants become constants
 //! ([`fold`]); matchers go over joins ([`propagate`]); the same part, or the same read, serves all that need it ([`share`]).
 
+mod applied;
 mod build;
 mod duration;
 mod fold;
@@ -34,14 +35,16 @@ use crate::{Error, Grid, SelectGrouping};
 /// [`Error::BadQuery`] and others for what cannot be evaluated whatever the data are.
 pub(crate) fn build(ast: &Ast, grid: Grid, asked: Kind, settings: &Settings) -> Result<Plan, Error> {
     let mut plan = build::build(ast, grid, asked, settings)?;
-    if settings.rewrites.has(Rewrite::Propagate) {
-        propagate::propagate(&mut plan.nodes);
+    plan.applied = applied::while_building(&plan.nodes, settings.rewrites);
+    if settings.rewrites.has(Rewrite::Propagate) && propagate::propagate(&mut plan.nodes) {
+        plan.applied = plan.applied.with(Rewrite::Propagate);
     }
     if settings.rewrites.has(Rewrite::Fold) {
         plan = fold::fold(plan);
     }
     if settings.rewrites.has(Rewrite::Share) {
         plan = share::share(plan);
+        plan.applied = applied::by_sharing(plan.applied, &plan.nodes);
     }
     Ok(plan)
 }
@@ -53,6 +56,8 @@ pub(crate) type Id = usize;
 pub(crate) struct Plan {
     pub(crate) nodes: Vec<Node>,
     pub(crate) root: Id,
+    /// The rewrites that have changed something.
+    pub(crate) applied: Rewrites,
 }
 
 #[derive(Debug)]

@@ -108,7 +108,13 @@ pub enum Error {
     /// Evaluation failed for these data, e.g. many-to-many matching. HTTP: `execution`.
     #[error("{0}")]
     Execution(String),
-    /// A limit was reached; it is named. HTTP: `execution`.
+    /// The query, or the process, holds too much memory. HTTP: `execution`.
+    #[error(transparent)]
+    Memory(#[from] MemoryExceeded),
+    /// The query would hold more values than it may (`--query.max-samples`). HTTP: `execution`.
+    #[error("{0}")]
+    Samples(String),
+    /// A limit of the storage below was reached; it is named. HTTP: `execution`.
     #[error("{0}")]
     Exhausted(String),
     /// The storage below failed. HTTP: `internal` or `execution`.
@@ -118,10 +124,4 @@ pub enum Error {
     Corrupt(#[from] Corrupt),
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
-}
-
-impl From<MemoryExceeded> for Error {
-    fn from(e: MemoryExceeded) -> Self {
-        Self::Exhausted(e.to_string())
-    }
 }

@@ -37,6 +37,8 @@ pub(crate) struct Vector {
     pub(crate) steps: usize,
     pub(crate) values: Vec<f64>,
     lease: MemoryLease,
+    /// How much of the lease is for native histograms.
+    natives: u64,
 }
 
 /// Whose row it is.
@@ -52,6 +54,12 @@ pub(crate) struct Head {
 
 /// A native histogram or none for each step.
 pub(crate) type Histograms = Box<[Option<Arc<FloatHistogram>>]>;
+
+/// How many bytes of memory these take; of what several hold, each has its part.
+pub(crate) fn weight(histograms: &Histograms) -> u64 {
+    let part = |h: &Arc<FloatHistogram>| (h.bytes() + 16) / Arc::strong_count(h);
+    (size_of_val(&**histograms) + histograms.iter().flatten().map(part).sum::<usize>()) as u64
+}
 
 impl Head {
     pub(crate) fn new(labels: Labels) -> Self {
@@ -92,7 +100,7 @@ impl Vector {
     /// # Errors
     /// When memory is exhausted.
     pub(crate) fn new(steps: usize, memory: &MemoryAccount) -> Result<Self, Error> {
-        Ok(Self { series: Vec::new(), steps, values: Vec::new(), lease: memory.lease(0)? })
+        Ok(Self { series: Vec::new(), steps, values: Vec::new(), lease: memory.lease(0)?, natives: 0 })
     }
 
     /// The same once more.
@@ -104,6 +112,7 @@ impl Vector {
         copy.reserve(self.len())?;
         copy.values.extend_from_slice(&self.values);
         copy.series.extend_from_slice(&self.series);
+        copy.pay_natives()?;
         Ok(copy)
     }
 
@@ -147,6 +156,9 @@ impl Vector {
     /// When memory is exhausted.
     pub(crate) fn push(&mut self, head: Head, row: &[f64]) -> Result<(), Error> {
         self.reserve(1)?;
+        if let Some(histograms) = &head.histograms {
+            self.pay_more_natives(weight(histograms))?;
+        }
         self.values.extend_from_slice(row);
         self.series.push(head);
         Ok(())
@@ -175,9 +187,30 @@ impl Vector {
         }
         let cells = (self.values.len() + cells).max(self.values.capacity() * 3 / 2);
         let heads = heads.max(self.series.capacity() * 3 / 2);
-        self.lease.resize((cells * 8 + heads * HEAD_BYTES) as u64)?;
+        self.lease.resize((cells * 8 + heads * HEAD_BYTES) as u64 + self.natives)?;
         self.values.reserve_exact(cells - self.values.len());
         self.series.reserve_exact(heads - self.series.len());
+        Ok(())
+    }
+
+    /// Pays for native histograms that come to be held.
+    ///
+    /// # Errors
+    /// When memory is exhausted.
+    pub(crate) fn pay_more_natives(&mut self, bytes: u64) -> Result<(), Error> {
+        self.lease.grow(bytes)?;
+        self.natives += bytes;
+        Ok(())
+    }
+
+    /// Pays for the native histograms that are held now, and no others.
+    ///
+    /// # Errors
+    /// When memory is exhausted.
+    pub(crate) fn pay_natives(&mut self) -> Result<(), Error> {
+        let natives = self.series.iter().filter_map(|head| head.histograms.as_ref()).map(weight).sum();
+        self.lease.resize(self.lease.bytes() - self.natives + natives)?;
+        self.natives = natives;
         Ok(())
     }
 

@@ -149,6 +149,12 @@ impl FloatHistogram {
     pub fn uses_custom_buckets(&self) -> bool {
         is_custom_buckets_schema(self.schema)
     }
+
+    /// How many bytes of memory it takes, without spans and bounds: those are mostly shared.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + 8 * (self.positive_buckets.capacity() + self.negative_buckets.capacity())
+    }
 }
 
 /// How many buckets the spans hold.

@@ -19,5 +19,9 @@ pub(crate) fn tree(query: &str, explanation: &Explanation, ran: bool) -> PlanTre
             values_held: node.values_held(),
         }),
     };
-    PlanTree { nodes: explanation.nodes.iter().map(node).collect(), root: explanation.root }
+    PlanTree {
+        nodes: explanation.nodes.iter().map(node).collect(),
+        root: explanation.root,
+        rewrites: explanation.rewrites.iter().map(|rewrite| rewrite.name()).collect(),
+    }
 }

@@ -1,12 +1,15 @@
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use anyhow::bail;
 use clap::{ArgMatches, Command};
-use daemon::flags::{Bytes, GoDuration, GrpcArgs, HttpArgs, Inert, LabelFlag, ModelDuration};
+use daemon::flags::{GoDuration, GrpcArgs, HttpArgs, Inert, LabelFlag, ModelDuration};
 use store::dedup;
 
+mod limits;
+
 use crate::{FeatureArgs, Settings};
+
+pub use limits::LimitArgs;
 
 /// Flags of `esker query`, as typed.
 #[derive(clap::Args, Clone, Debug)]
@@ -49,30 +52,8 @@ pub struct Args {
         help_heading = "Query"
     )]
     pub partial_response: bool,
-    /// The longest a query may take, waiting included.
-    #[arg(long = "query.timeout", default_value = "2m", value_name = "DURATION", help_heading = "Query")]
-    pub timeout: ModelDuration,
-    /// Queries that run at the same time; others wait.
-    #[arg(long = "query.max-concurrent", default_value_t = 20, value_name = "N", help_heading = "Query")]
-    pub max_concurrent: usize,
-    /// Values that one query may hold at once, 8 bytes each; series of an aggregation do not add up.
-    #[arg(long = "query.max-samples", default_value_t = 2_147_483_647, value_name = "N", help_heading = "Query")]
-    pub max_samples: u64,
-    /// Bytes that one query may hold, within --memory.limit [default: all of it].
-    #[arg(long = "query.max-memory", value_name = "BYTES", help_heading = "Query")]
-    pub max_memory: Option<Bytes>,
-    /// Log queries that take longer, with what they read; 0s logs none, a negative duration all.
-    #[arg(
-        long = "query.log-queries-longer-than",
-        default_value = "0s",
-        value_name = "DURATION",
-        allow_hyphen_values = true,
-        help_heading = "Query"
-    )]
-    pub log_longer_than: GoDuration,
-    /// How old the newest sample may be for a series still to have a value.
-    #[arg(long = "query.lookback-delta", default_value = "5m", value_name = "DURATION", help_heading = "Query")]
-    pub lookback_delta: ModelDuration,
+    #[command(flatten)]
+    pub limits: LimitArgs,
     /// The least step of range queries that name none.
     #[arg(long = "query.default-step", default_value = "1s", value_name = "DURATION", help_heading = "Query")]
     pub default_step: ModelDuration,
@@ -170,28 +151,16 @@ impl Args {
             replica_labels: names.map(str::to_owned).collect(),
             dedup_func: self.dedup_func,
             partial_response: self.partial_response,
-            timeout: match self.timeout.ms() {
-                // Never, as in Thanos: a year.
-                0 => Duration::from_secs(365 * 86_400),
-                _ => self.timeout.as_duration(),
-            },
-            concurrent_max: self.max_concurrent,
-            lookback_ms: match self.lookback_delta.ms() {
-                0 => 300_000,
-                ms => ms,
-            },
             default_step_ms: self.default_step.ms().max(1),
             subquery_step_ms: self.default_evaluation_interval.ms().max(1),
             metadata_range_ms: self.metadata_default_time_range.ms(),
             instant_resolution_ms: self.instant_resolution.ms(),
             auto_downsampling: self.auto_downsampling,
-            samples_max: self.max_samples,
-            log_longer_than: (self.log_longer_than.ms() != 0).then(|| self.log_longer_than.as_duration()),
-            query_memory_bytes: self.max_memory.map_or(u64::MAX, |b| b.0),
             features: self.features.features(),
             route_prefix: route_prefix(prefix),
             cors: !self.disable_cors,
             flags: self.flags.clone(),
+            ..self.limits.settings()
         }
     }
 }

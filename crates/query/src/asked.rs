@@ -26,6 +26,9 @@ pub(crate) struct Client {
     pub(crate) path: String,
     /// The first address of `X-Forwarded-For`, else that of the connection.
     pub(crate) address: String,
+    /// Who takes turns with others: the same for all of a client's connections. What Grafana calls the user
+    /// where it does (`X-Grafana-User`), else the address without its port.
+    pub(crate) queue: String,
     pub(crate) user_agent: String,
     /// The id of the trace (`traceparent`), else `X-Request-Id`.
     pub(crate) request_id: String,
@@ -71,6 +74,10 @@ impl Client {
         Self {
             method: parts.method.to_string(),
             path: parts.uri.path().to_owned(),
+            queue: match header("x-grafana-user") {
+                user if user.is_empty() => host(&address),
+                user => user,
+            },
             address,
             user_agent: header("user-agent"),
             request_id: trace.unwrap_or_else(|| header("x-request-id")),
@@ -80,8 +87,19 @@ impl Client {
     }
 }
 
+/// An address without its port; what is no address stays as it is.
+fn host(address: &str) -> String {
+    match address.parse::<SocketAddr>() {
+        Ok(address) => address.ip().to_canonical().to_string(),
+        Err(_) => address.to_owned(),
+    }
+}
+
 /// A header's text; empty where it is not there or none.
 fn text(headers: &HeaderMap, name: &str) -> String {
     let value = headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or("");
     value.chars().take(HEADER_CHARS_MAX).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -92,16 +92,17 @@ fn selection(options: &Options) -> select::Options {
 /// About how much memory a value takes.
 fn bytes(value: &Value) -> u64 {
     const SERIES_BYTES: usize = 160;
-    const HISTOGRAM_BYTES: usize = 512;
     let of_series = |one: &Series| {
         // Times are often shared; then they count for nothing.
         let times = if Arc::strong_count(&one.t) > 1 { 0 } else { one.t.len() * 8 };
-        SERIES_BYTES + times + one.v.len() * 8 + one.h.len() * HISTOGRAM_BYTES
+        SERIES_BYTES + times + one.v.len() * 8 + one.h.iter().map(|(_, h)| 24 + h.bytes()).sum::<usize>()
     };
     let all = match value {
         Value::Scalar { .. } => 0,
         Value::String { v, .. } => v.len(),
-        Value::Vector(samples) => samples.len() * SERIES_BYTES,
+        Value::Vector(samples) => {
+            samples.len() * SERIES_BYTES + samples.iter().flat_map(|s| &s.h).map(|h| h.bytes()).sum::<usize>()
+        }
         Value::Matrix(series) => series.iter().map(of_series).sum(),
     };
     all as u64

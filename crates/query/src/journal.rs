@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use api::{ApiError, ErrorType};
+use api::{ApiError, Limit};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -26,7 +26,7 @@ pub(crate) struct Journal {
 struct Metrics {
     running: Gauge,
     ended: Family<Outcome, Counter>,
-    refused: Family<Limit, Counter>,
+    refused: Family<RefusedBy, Counter>,
     samples: Counter,
     duration: Family<Endpoint, Histogram, fn() -> Histogram>,
     memory_peak: Histogram,
@@ -39,7 +39,7 @@ struct Outcome {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Limit {
+struct RefusedBy {
     limit: &'static str,
 }
 
@@ -48,8 +48,20 @@ struct Endpoint {
     endpoint: &'static str,
 }
 
-/// Which limit refused a query.
-pub(crate) const LIMITS: [&str; 5] = ["memory", "samples", "timeout", "concurrency", "operator"];
+const LIMITS: [Limit; 6] =
+    [Limit::Memory, Limit::Samples, Limit::Store, Limit::Time, Limit::Concurrency, Limit::Operator];
+
+/// As the metric names it.
+const fn name(limit: Limit) -> &'static str {
+    match limit {
+        Limit::Memory => "memory",
+        Limit::Samples => "samples",
+        Limit::Store => "store",
+        Limit::Time => "timeout",
+        Limit::Concurrency => "concurrency",
+        Limit::Operator => "operator",
+    }
+}
 
 const SECONDS: [f64; 12] = [0.005, 0.02, 0.1, 0.3, 0.6, 1.0, 3.0, 6.0, 15.0, 30.0, 60.0, 120.0];
 
@@ -65,7 +77,7 @@ impl Journal {
             memory_peak: Histogram::new((0..8).map(|i| f64::from(1_u32 << 16) * 8_f64.powi(i))),
         };
         for limit in LIMITS {
-            let _present = metrics.refused.get_or_create(&Limit { limit });
+            let _present = metrics.refused.get_or_create(&RefusedBy { limit: name(limit) });
         }
         let max: Gauge = Gauge::default();
         max.set(i64::try_from(concurrent).unwrap_or(i64::MAX));
@@ -144,15 +156,13 @@ impl Followed {
             Ok(_) => "success",
             Err(e) => e.kind.as_str(),
         };
-        let limit = match result {
-            Err(_) if self.listed.is_ended() => "operator",
-            Err(e) if e.kind == ErrorType::Timeout => "timeout",
-            Err(e) if e.kind == ErrorType::Unavailable => "concurrency",
-            Err(e) if e.kind == ErrorType::Execution && e.message.contains("memory limit of") => "memory",
-            Err(e) if e.kind == ErrorType::Execution && e.message.contains("too many samples") => "samples",
-            _ => return,
+        let Some(limit) = result.as_ref().err().and_then(|e| e.limit) else { return };
+        let limit = match limit {
+            // A store of this process draws on the query's own account.
+            Limit::Store if self.listed.entry().cx.memory().has_refused() => Limit::Memory,
+            limit => limit,
         };
-        self.journal.metrics.refused.get_or_create(&Limit { limit }).inc();
+        self.journal.metrics.refused.get_or_create(&RefusedBy { limit: name(limit) }).inc();
     }
 }
 

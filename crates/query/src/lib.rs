@@ -24,7 +24,7 @@ mod run;
 mod settings;
 mod upstreams;
 
-pub use args::{Args, INERT, shown_flags};
+pub use args::{Args, INERT, LimitArgs, shown_flags};
 pub use features::{FeatureArgs, Features};
 pub use querier::{Querier, Upstreams};
 pub use run::run;

@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use api::{ApiError, ErrorType, Extras};
+use api::{ApiError, ErrorType, Extras, Limit};
 use axum::Router;
 use daemon::Shell;
 use model::Matcher;
@@ -112,8 +112,9 @@ impl Querier {
         let (evaluated, stats) = self
             .attend(&options, asked, async |cx, listed| {
                 listed.set_waiting(true);
-                let turn = self.0.gate.enter(&listed.entry().client.address).await;
-                let _turn = turn.map_err(|e| ApiError::new(ErrorType::Unavailable, e.to_string()))?;
+                let turn = self.0.gate.enter(&listed.entry().client.queue).await;
+                let _turn = turn
+                    .map_err(|e| ApiError::new(ErrorType::Unavailable, e.to_string()).for_limit(Limit::Concurrency))?;
                 listed.set_waiting(false);
                 let queue = listed.entry().elapsed();
                 let evaluated = evaluate::evaluate(self.store(&options), &cx, &self.0.settings, &evaluation).await?;
@@ -203,7 +204,7 @@ impl Querier {
 }
 
 fn ended() -> ApiError {
-    ApiError::new(ErrorType::Canceled, "query was ended by an operator")
+    ApiError::new(ErrorType::Canceled, "query was ended by an operator").for_limit(Limit::Operator)
 }
 
 /// One store in this process.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{ApiError, Coverage, ErrorType, MissingPart, Notes, Pieces, Write};
+use api::{ApiError, Coverage, ErrorType, Limit, MissingPart, Notes, Pieces, Write};
 use axum::body::Body;
 use axum::response::Response;
 use futures::channel::oneshot;
@@ -133,7 +133,9 @@ fn warning(m: &Missing) -> String {
 pub(crate) fn interrupted(e: Interrupted) -> ApiError {
     match e {
         Interrupted::Canceled => ApiError::new(ErrorType::Canceled, "query was canceled in query execution"),
-        Interrupted::TimedOut => ApiError::new(ErrorType::Timeout, "query timed out in query execution"),
+        Interrupted::TimedOut => {
+            ApiError::new(ErrorType::Timeout, "query timed out in query execution").for_limit(Limit::Time)
+        }
         Interrupted::Panicked => ApiError::new(ErrorType::Internal, e.to_string()),
     }
 }
@@ -141,7 +143,7 @@ pub(crate) fn interrupted(e: Interrupted) -> ApiError {
 pub(crate) fn store_error(e: store::Error) -> ApiError {
     match e {
         store::Error::BadRequest(text) => ApiError::bad_data(text),
-        store::Error::Exhausted(text) => ApiError::new(ErrorType::Execution, text),
+        store::Error::Exhausted(text) => ApiError::new(ErrorType::Execution, text).for_limit(Limit::Store),
         store::Error::Unavailable(text) => ApiError::new(ErrorType::Internal, text),
         store::Error::Corrupt(e) => ApiError::new(ErrorType::Internal, e.to_string()),
         store::Error::Interrupted(e) => interrupted(e),
@@ -151,7 +153,10 @@ pub(crate) fn store_error(e: store::Error) -> ApiError {
 pub(crate) fn engine_error(e: engine::Error) -> ApiError {
     match e {
         engine::Error::BadQuery(text) => ApiError::bad_data(text),
-        engine::Error::Execution(text) | engine::Error::Exhausted(text) => ApiError::new(ErrorType::Execution, text),
+        engine::Error::Execution(text) => ApiError::new(ErrorType::Execution, text),
+        engine::Error::Memory(e) => ApiError::new(ErrorType::Execution, e.to_string()).for_limit(Limit::Memory),
+        engine::Error::Samples(text) => ApiError::new(ErrorType::Execution, text).for_limit(Limit::Samples),
+        engine::Error::Exhausted(text) => ApiError::new(ErrorType::Execution, text).for_limit(Limit::Store),
         engine::Error::Storage(text) => ApiError::new(ErrorType::Internal, text),
         engine::Error::Corrupt(e) => ApiError::new(ErrorType::Internal, e.to_string()),
         engine::Error::Interrupted(e) => interrupted(e),

@@ -1,5 +1,5 @@
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use thiserror::Error;
@@ -24,6 +24,8 @@ struct Counter {
     peak: AtomicU64,
     /// The most since somebody last looked.
     high: AtomicU64,
+    /// Something was not given.
+    refused: AtomicBool,
 }
 
 impl Counter {
@@ -193,6 +195,12 @@ impl MemoryAccount {
         self.own.used.load(Ordering::Relaxed)
     }
 
+    /// Whether a lease was refused at some time, for the request's limit or the process's.
+    #[must_use]
+    pub fn has_refused(&self) -> bool {
+        self.own.refused.load(Ordering::Relaxed)
+    }
+
     /// The process's budget that it draws on.
     #[must_use]
     pub fn budget(&self) -> &MemoryBudget {
@@ -226,15 +234,14 @@ impl MemoryLease {
     /// As [`MemoryAccount::lease`].
     pub fn grow(&mut self, more: u64) -> Result<(), MemoryExceeded> {
         let MemoryAccount { own, budget } = &self.account;
-        own.take(more, own.limit).map_err(|used| MemoryExceeded {
-            what: "the query's memory limit",
-            flag: "",
-            limit: own.limit,
-            used,
-            wanted: more,
+        own.take(more, own.limit).map_err(|used| {
+            own.refused.store(true, Ordering::Relaxed);
+            let what = "the query's memory limit";
+            MemoryExceeded { what, flag: "", limit: own.limit, used, wanted: more }
         })?;
         if let Err(e) = budget.take(more, self.account.used() - more) {
             own.give_back(more);
+            own.refused.store(true, Ordering::Relaxed);
             return Err(e);
         }
         self.bytes += more;

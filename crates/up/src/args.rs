@@ -1,5 +1,4 @@
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use bucket::{Bucket, ObjstoreArgs};
@@ -52,9 +51,8 @@ pub struct Args {
     /// How replicas become one series: stable, penalty (as Thanos) or chain (one to one)
     #[arg(long = "deduplication.func", default_value = "stable", value_name = "FUNC", help_heading = "Query")]
     pub dedup_func: dedup::Func,
-    /// The longest a query may take, waiting included
-    #[arg(long = "query.timeout", default_value = "2m", value_name = "DURATION", help_heading = "Query")]
-    pub query_timeout: ModelDuration,
+    #[command(flatten)]
+    pub limits: query::LimitArgs,
     #[command(flatten)]
     pub features: query::FeatureArgs,
 
@@ -98,12 +96,8 @@ impl Args {
         query::Settings {
             replica_labels: self.replica_label.iter().filter(|l| !l.is_empty()).cloned().collect(),
             dedup_func: self.dedup_func,
-            timeout: match self.query_timeout.as_duration() {
-                Duration::ZERO => Duration::from_secs(365 * 86_400),
-                timeout => timeout,
-            },
             features: self.features.features(),
-            ..query::Settings::default()
+            ..self.limits.settings()
         }
     }
 }

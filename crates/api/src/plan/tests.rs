@@ -25,13 +25,14 @@ fn shape(value: &Value) -> Value {
 #[test]
 fn a_plan_is_a_tree_of_names() {
     assert_eq!(parsed(|out| PlanTree::default().write_plan(out)), json!({}));
-    let one = PlanTree { nodes: vec![node("a", &[])], root: Some(0) };
-    let expected = json!({"name": "a", "kind": "k", "id": 0, "expr": "", "steps": 3});
+    let one = PlanTree { nodes: vec![node("a", &[])], root: Some(0), rewrites: vec!["fold", "share"] };
+    let expected = json!({"name": "a", "kind": "k", "id": 0, "rewrites": ["fold", "share"], "expr": "", "steps": 3});
     assert_eq!(parsed(|out| one.write_plan(out)), expected);
+    assert_eq!(one.text(), "k: a  [3 steps]\nrewrites: fold, share\n");
 
     // e(d(a, b), c(b)): one is read twice.
     let nodes = vec![node("a", &[]), node("b", &[]), node("d", &[0, 1]), node("c", &[1]), node("e", &[2, 3])];
-    let tree = PlanTree { nodes, root: Some(4) };
+    let tree = PlanTree { nodes, root: Some(4), ..PlanTree::default() };
     let json = parsed(|out| tree.write_plan(out));
     assert_eq!(shape(&json), json!(["e", [["d", [["a", []], ["b", []]]], ["c", [["b", []]]]]]));
     assert_eq!(json["children"][1]["children"][0]["seeAbove"], true);
@@ -44,7 +45,7 @@ fn a_plan_is_a_tree_of_names() {
 #[test]
 fn a_very_deep_plan_is_written_without_recursion() {
     let nodes = (0..100_000_usize).map(|i| node("n", if i == 0 { vec![] } else { vec![i - 1] }.as_slice())).collect();
-    let tree = PlanTree { nodes, root: Some(99_999) };
+    let tree = PlanTree { nodes, root: Some(99_999), ..PlanTree::default() };
     let mut out = Vec::new();
     tree.write_plan(&mut out);
     tree.write_analysis(&mut out);
@@ -64,7 +65,7 @@ fn what_was_taken_stands_at_nodes_stores_and_blocks() {
     store.part("01ABC").add(Took { chunks: 4, ..Took::default() });
     let nodes =
         vec![PlanNode { took: Some(select), ..node("x", &[]) }, PlanNode { took: Some(sum), ..node("sum", &[0]) }];
-    let tree = PlanTree { nodes, root: Some(1) };
+    let tree = PlanTree { nodes, root: Some(1), ..PlanTree::default() };
     let json = parsed(|out| tree.write_analysis(out));
     assert_eq!((&json["executionTime"], &json["ownTime"]), (&json!("25ms"), &json!("5ms")));
     assert_eq!(

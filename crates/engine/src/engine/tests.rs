@@ -127,11 +127,11 @@ fn limits_on_samples_and_memory_are_typed() {
     let grid = Grid { start_ms: 0, end_ms: 7_200_000, step_ms: 15_000 };
     let engine = Engine::new(Settings { max_samples: 1_000, ..Settings::default() });
     let refused = futures::executor::block_on(engine.range(&Context::inline(0), query, grid, &memory));
-    assert!(matches!(refused, Err(Error::Exhausted(_))), "{refused:?}");
+    assert!(matches!(refused, Err(Error::Samples(_))), "{refused:?}");
     let budget = MemoryBudget::new(10_000);
     let cx = Context::new(0, budget.account(10_000), Arc::new(InlinePool), Arc::new(InlinePool));
     let refused = futures::executor::block_on(Engine::default().range(&cx, query, grid, &memory));
-    assert!(matches!(refused, Err(Error::Exhausted(_))), "{refused:?}");
+    assert!(matches!(refused, Err(Error::Memory(_))), "{refused:?}");
     assert_eq!(budget.used(), 0, "leases come back");
 }
 

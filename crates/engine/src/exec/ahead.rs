@@ -16,7 +16,7 @@ use super::group::KeyMaker;
 use super::scan::{Morsel, Wants, Work};
 use crate::Error;
 use crate::engine::Settings;
-use crate::plan::{Id, Op, Rewrite, Scan, Source};
+use crate::plan::{Id, Op, Plan, Rewrite, Scan, Source};
 
 /// How many selectors are begun before their turn.
 const AHEAD_MAX: usize = 3;
@@ -59,6 +59,15 @@ pub(super) fn leaf<'a>(op: &'a Op, settings: &Settings) -> Option<(&'a Scan, Wan
         },
         _ => None,
     }
+}
+
+/// Whether a selector of this plan is begun before its turn.
+pub(crate) fn begins_ahead(plan: &Plan, settings: &Settings) -> bool {
+    let nodes = plan.nodes.iter().enumerate().filter(|(_, node)| !node.grid.is_empty());
+    let mut leaves = nodes.filter_map(|(id, node)| Some((id, leaf(&node.op, settings)?.0)));
+    let Some((first, _)) = leaves.next() else { return false };
+    let known = |scan: &Scan| scan.inputs().iter().all(|&input| input < first);
+    settings.rewrites.has(Rewrite::Ahead) && leaves.any(|(_, scan)| known(scan))
 }
 
 /// What aggregations by these groupings need.

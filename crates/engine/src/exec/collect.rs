@@ -7,7 +7,7 @@ use super::{Run, check_held};
 use crate::Error;
 use crate::engine::Settings;
 use crate::plan::Scan;
-use crate::vector::{Vector, same_labels, samples_in};
+use crate::vector::{Vector, same_labels, samples_in, weight};
 
 struct Collect<'a> {
     vector: Vector,
@@ -25,6 +25,7 @@ impl Sink for Collect<'_> {
         self.vector.series.append(&mut morsel.heads);
         for native in morsel.natives.drain(..) {
             self.histograms += native.histograms.iter().flatten().map(|h| samples_in(h)).sum::<usize>();
+            self.vector.pay_more_natives(weight(&native.histograms))?;
             self.vector.series[from + native.row].histograms = Some(native.histograms);
         }
         check_held(self.held + self.vector.values.len() + self.histograms, self.settings)

@@ -24,13 +24,17 @@ pub(super) fn value(
         }
         (Data::Text(text), _) => Value::String { t: last, v: String::from_utf8_lossy(&text).into_owned() },
         (Data::Several(_), _) => return Err(wrong_kind("one value")),
-        (Data::Matrix(series), _) => Value::Matrix(series),
-        (Data::Steps(vector, grid), _) => matrix(named(vector, settings, memory)?, &grid),
+        (Data::Matrix(series, lease), _) => {
+            // From here on the answer is who asked's to pay for.
+            drop(lease);
+            Value::Matrix(series)
+        }
+        (Data::Steps(vector, grid), _) => matrix(&named(vector, settings, memory)?, &grid, memory)?,
         (Data::Scalar(row), Kind::Range) => {
             let series = Series { labels: model::Labels::empty(), t: times(grid), v: row.to_vec(), h: Vec::new() };
             Value::Matrix(vec![series])
         }
-        (Data::Vector(vector), Kind::Range) => matrix(named(vector, settings, memory)?, grid),
+        (Data::Vector(vector), Kind::Range) => matrix(&named(vector, settings, memory)?, grid, memory)?,
         (Data::Vector(vector), Kind::Instant) => {
             let vector = named(vector, settings, memory)?;
             let Vector { series, values, .. } = vector;
@@ -60,7 +64,9 @@ fn times(grid: &Grid) -> Arc<[i64]> {
 }
 
 /// Sorted by labels. Series with a value at every step share their timestamps.
-fn matrix(vector: Vector, grid: &Grid) -> Value {
+fn matrix(vector: &Vector, grid: &Grid, memory: &MemoryAccount) -> Result<Value, Error> {
+    // For the rows that are there twice until the vector is gone.
+    let _lease = memory.lease(vector.values.len() as u64 * 8)?;
     let every = times(grid);
     let mut series: Vec<Series> = vector
         .rows()
@@ -82,5 +88,5 @@ fn matrix(vector: Vector, grid: &Grid) -> Value {
         })
         .collect();
     series.sort_by(|a, b| a.labels.cmp(&b.labels));
-    Value::Matrix(series)
+    Ok(Value::Matrix(series))
 }

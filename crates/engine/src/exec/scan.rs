@@ -21,7 +21,7 @@ use crate::notes::Notes;
 use crate::plan::{INFO, Id, Rewrite, Scan};
 use crate::rollup::native::{self, About};
 use crate::rollup::{self, Edges, Params, Rollup, Scratch, Shape};
-use crate::vector::{ABSENT, Head, Histograms, drop_metadata, is_absent, samples_in};
+use crate::vector::{ABSENT, Head, Histograms, drop_metadata, is_absent, samples_in, weight};
 use crate::{Encoded, Error, Select};
 
 /// What the reader of a scan needs of each series beside its row.
@@ -47,7 +47,7 @@ pub(super) struct Morsel {
     /// Rows that have native histograms too, ascending.
     pub(super) natives: Vec<NativeRow>,
     notes: Notes,
-    /// For the rows.
+    /// For rows and histograms.
     lease: Option<MemoryLease>,
 }
 
@@ -64,13 +64,17 @@ pub(super) struct NativeRow {
 impl Morsel {
     /// Empties it and keeps its memory.
     fn clear(&mut self) {
-        let Self { rows, heads, keys, key_ends, count, natives, notes, lease: _ } = self;
+        let Self { rows, heads, keys, key_ends, count, natives, notes, lease } = self;
         rows.clear();
         heads.clear();
         keys.clear();
         key_ends.clear();
         natives.clear();
         (*count, *notes) = (0, Notes::default());
+        // What was for histograms.
+        if let Some(lease) = lease {
+            drop(lease.split(lease.bytes().saturating_sub(rows.capacity() as u64 * 8)));
+        }
     }
 
     pub(super) fn key(&self, i: usize) -> &[u8] {
@@ -114,7 +118,7 @@ struct Buffers {
     /// One for each series that is decoded in one go.
     columns: Vec<Columns>,
     scratch: Scratch,
-    /// For the columns' floats.
+    /// For the columns.
     lease: Option<MemoryLease>,
 }
 
@@ -202,16 +206,17 @@ impl Run<'_> {
     }
 
     /// The samples themselves of one window, for a range selector as the whole query.
-    pub(super) async fn samples(&mut self, scan: Scan) -> Result<Vec<Series>, Error> {
+    pub(super) async fn samples(&mut self, scan: Scan) -> Result<(Vec<Series>, MemoryLease), Error> {
         let shape = scan.shape;
         let (end, start) = (shape.end(0), shape.end(0).saturating_sub(shape.window_ms));
         let cx = self.scan_context(self.slots.len());
         let mut batches = self.source.select(&cx, selection(scan, self.settings));
-        let (mut all, mut held) = (Vec::new(), 0);
+        let (mut all, mut held, mut lease) = (Vec::new(), 0, cx.memory().lease(0)?);
         while let Some(batch) = batches.try_next().await? {
             let cx = cx.clone();
-            let series = self.cx.run(move || -> Result<Vec<Series>, Error> {
+            let series = self.cx.run(move || -> Result<(Vec<Series>, MemoryLease), Error> {
                 let (mut columns, mut found) = (Columns::new(), Vec::new());
+                let mut lease = cx.memory().lease(0)?;
                 let (begun, mut samples) = (JobWatch::begin(&cx), 0);
                 for i in 0..batch.len() {
                     cx.check()?;
@@ -227,6 +232,7 @@ impl Run<'_> {
                         }
                         let (t, v) = rollup::extended_samples(&shape, &columns.t, &columns.v);
                         cx.stats().add_samples(t.len() as u64);
+                        lease.grow(t.len() as u64 * 16)?;
                         if !t.is_empty() {
                             let labels = batch.labels(i).to_labels();
                             found.push(Series { labels, t: t.into(), v, h: Vec::new() });
@@ -239,6 +245,8 @@ impl Run<'_> {
                         continue;
                     }
                     samples += (floats.len() + histograms.len()) as u64;
+                    let natives: usize = columns.h[histograms.clone()].iter().map(|h| 24 + h.bytes()).sum();
+                    lease.grow((floats.len() * 16 + natives) as u64)?;
                     found.push(Series {
                         labels: batch.labels(i).to_labels(),
                         t: columns.t[floats.clone()].into(),
@@ -247,17 +255,18 @@ impl Run<'_> {
                     });
                 }
                 begun.end(batch.len(), samples);
-                Ok(found)
+                Ok((found, lease))
             });
-            let series = series.await??;
+            let (series, paid) = series.await??;
             for series in &series {
                 held += series.v.len() + series.h.iter().map(|(_, h)| samples_in(h)).sum::<usize>();
             }
             check_held(self.held + held, self.settings)?;
             all.extend(series);
+            drop(lease.join(paid));
         }
         all.sort_by(|a, b| a.labels.cmp(&b.labels));
-        Ok(all)
+        Ok((all, lease))
     }
 }
 
@@ -336,7 +345,7 @@ impl Work {
         let mut morsel = spare.unwrap_or_default();
         morsel.rows.reserve_exact(range.len() * self.shape.grid.len());
         self.pay(&mut morsel.lease, morsel.rows.capacity() * 8)?;
-        let mut samples = 0;
+        let (mut samples, mut natives) = (0, 0);
         let together = decoded_together(&self.shape);
         buffers.columns.resize_with(together, Columns::new);
         for from in range.clone().step_by(together) {
@@ -346,10 +355,15 @@ impl Work {
                 [columns] => batch.decode(from, columns)?,
                 columns => batch.decode_run(part.clone(), columns)?,
             }
-            let held: usize = buffers.columns.iter().map(|c| c.t.capacity() * 16).sum();
+            let held: usize = buffers.columns.iter().map(Columns::bytes).sum();
             self.pay(&mut buffers.lease, held)?;
             for (columns, i) in buffers.columns.iter_mut().zip(part) {
+                let known = morsel.natives.len();
                 samples += self.series(batch, i, columns, &mut buffers.scratch, &mut morsel)?;
+                if let Some(new) = morsel.natives.get(known) {
+                    natives += weight(&new.histograms);
+                    self.pay(&mut morsel.lease, morsel.rows.capacity() * 8 + natives as usize)?;
+                }
             }
         }
         watch.end(range.len(), samples);

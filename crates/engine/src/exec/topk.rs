@@ -16,7 +16,7 @@ use crate::Error;
 use crate::engine::Settings;
 use crate::notes::format_g;
 use crate::plan::{Grouping, Source};
-use crate::vector::{Head, Histograms, Vector, is_absent};
+use crate::vector::{Head, Histograms, Vector, is_absent, weight};
 
 use heap::{Entry, Heap, Order};
 
@@ -44,8 +44,12 @@ struct Best<'a> {
 }
 
 /// What a series costs beside its values: labels, their reference, places in tables.
-const HEAD_BYTES: usize = 256;
+const HEAD_BYTES: u64 = 256;
 const HEADS_MIN: usize = 1024;
+
+fn bytes(head: &Head) -> u64 {
+    HEAD_BYTES + head.histograms.as_ref().map_or(0, weight)
+}
 
 impl<'a> Best<'a> {
     fn new(op: AggregateOp, param: &'a [f64], steps: usize, run: &Run<'a>) -> Result<Self, Error> {
@@ -111,7 +115,7 @@ impl<'a> Best<'a> {
         self.held += added;
         check_held(self.held, self.settings)?;
         if entered {
-            self.lease.grow((added * size_of::<Entry>() + HEAD_BYTES) as u64)?;
+            self.lease.grow((added * size_of::<Entry>()) as u64 + bytes(&head))?;
             self.heads.insert(series, head);
             self.forget_losers();
         }
@@ -123,9 +127,9 @@ impl<'a> Best<'a> {
         if self.heads.len() >= self.heads_max {
             let kept: hashbrown::HashSet<u32> =
                 self.heaps.iter().flat_map(|heap| heap.entries()).map(|entry| entry.series).collect();
-            let before = self.heads.len();
-            self.heads.retain(|series, _| kept.contains(series));
-            drop(self.lease.split(((before - self.heads.len()) * HEAD_BYTES) as u64));
+            let gone = self.heads.extract_if(|series, _| !kept.contains(series));
+            let freed = gone.map(|(_, head)| bytes(&head)).sum();
+            drop(self.lease.split(freed));
             self.heads_max = HEADS_MIN.max(self.heads.len() * 2);
         }
     }

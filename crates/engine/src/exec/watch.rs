@@ -42,7 +42,7 @@ impl Run<'_> {
         node.tally.add(Took { time, memory_peak, ..Took::default() });
         let given = match self.slots.last().and_then(Option::as_ref) {
             Some(Data::Vector(vector) | Data::Steps(vector, _)) => vector.len(),
-            Some(Data::Matrix(series)) => series.len(),
+            Some(Data::Matrix(series, _)) => series.len(),
             Some(Data::Scalar(_) | Data::Text(_)) => 1,
             Some(Data::Several(parts)) => parts.iter().flatten().map(Vector::len).sum(),
             None => 0,

@@ -100,3 +100,26 @@ fn what_each_part_read_and_gave_is_counted() {
     let all = cx.stats().samples.load(std::sync::atomic::Ordering::Relaxed);
     assert_eq!(all, explanation.nodes.iter().map(|n| n.tally.took().samples).sum::<u64>());
 }
+
+#[test]
+fn the_rewrites_that_changed_the_plan_are_named() {
+    use crate::Rewrite::{Ahead, Fold, Fuse, Hint, Once, Propagate, Share};
+    let cases = [
+        ("up", vec![]),
+        ("-up", vec![Fuse]),
+        ("vector(1 + 1)", vec![Once, Fold]),
+        ("sum(up)", vec![Fuse, Hint]),
+        ("sum(up @ 60)", vec![Once, Fuse, Hint]),
+        ("up + up", vec![Share]),
+        ("a + b", vec![Ahead]),
+        ("sum(up) / count(up)", vec![Fuse, Hint, Share]),
+        (r#"a{job="x"} * on (job) group_left () max by (job) (b_total)"#, vec![Fuse, Hint, Propagate, Ahead]),
+    ];
+    for (query, expected) in cases {
+        assert_eq!(explained(query).rewrites, expected, "{query}");
+        let engine = Engine::new(crate::Settings { rewrites: crate::Rewrites::none(), ..crate::Settings::default() });
+        let ast = promql::parse(query, &promql::Options::default()).expect(query);
+        let plain = engine.explain(Query { text: query, ast: &ast }, GRID, false).expect(query);
+        assert!(plain.rewrites.is_empty(), "{query}: {:?}", plain.rewrites);
+    }
+}

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use promql::ast::{self, Ast, BinaryOp, Kind, NodeId, UnaryOp};
 use promql::{Span, ValueType};
 
-use super::{Aggregate, Grouping, Id, Join, Map, Node, Op, Plan, Rewrite, ScalarOp, Scan, Source};
+use super::{Aggregate, Grouping, Id, Join, Map, Node, Op, Plan, Rewrite, Rewrites, ScalarOp, Scan, Source};
 use crate::engine::{Kind as Asked, Settings};
 use crate::rollup::{Edges, Rollup, Shape};
 use crate::{Error, Grid, SelectGrouping};
@@ -41,7 +41,7 @@ pub(super) fn build(ast: &Ast, grid: Grid, asked: Asked, settings: &Settings) ->
         Some(Built::Range(range)) => builder.range_result(range, ast.root())?,
         None => return Err(Error::BadQuery("the expression cannot be evaluated".to_owned())),
     };
-    Ok(Plan { nodes: builder.nodes, root })
+    Ok(Plan { nodes: builder.nodes, root, applied: Rewrites::none() })
 }
 
 /// What became of a node of the syntax tree.

@@ -1,11 +1,11 @@
 //! Constants: what is computed from constants alone is computed now, and what nothing reads any more goes.
 
-use super::{Id, Node, Op, Plan};
+use super::{Id, Node, Op, Plan, Rewrite};
 use crate::exec::combine_scalars;
 
 /// The plan with scalars between constants as constants.
 pub(super) fn fold(plan: Plan) -> Plan {
-    let Plan { mut nodes, root } = plan;
+    let Plan { mut nodes, root, mut applied } = plan;
     for id in 0..nodes.len() {
         let constant = |id: Id| match nodes[id].op {
             Op::Number(v) => Some(v),
@@ -16,6 +16,7 @@ pub(super) fn fold(plan: Plan) -> Plan {
             Op::Repeat(input) => {
                 if let Some(v) = constant(input) {
                     nodes[id].op = Op::Number(v);
+                    applied = applied.with(Rewrite::Fold);
                 }
                 None
             }
@@ -25,15 +26,16 @@ pub(super) fn fold(plan: Plan) -> Plan {
             && let [v] = *combine_scalars(op, &[lhs], &[rhs])
         {
             nodes[id].op = Op::Number(v);
+            applied = applied.with(Rewrite::Fold);
         }
     }
-    sweep(Plan { nodes, root })
+    sweep(Plan { nodes, root, applied })
 }
 
 /// Leaves out constants and scalars that nothing reads. What reads data stays, even if its value goes nowhere:
 /// it may have something to say, or be an error.
 fn sweep(plan: Plan) -> Plan {
-    let Plan { mut nodes, root } = plan;
+    let Plan { mut nodes, root, applied } = plan;
     let mut needed = vec![false; nodes.len()];
     needed[root] = true;
     for id in (0..nodes.len()).rev() {
@@ -61,5 +63,5 @@ fn sweep(plan: Plan) -> Plan {
         node.op.each_input(&mut |input| *input = places[*input]);
         kept.push(node);
     }
-    Plan { nodes: kept, root: places[root] }
+    Plan { nodes: kept, root: places[root], applied }
 }

@@ -11,8 +11,10 @@ use promql::ast::{AggregateOp, BinaryOp, Cardinality};
 use super::{Grouping, Id, Join, Node, Op, Scan, Source};
 use crate::rollup::Rollup;
 
-/// Hands matchers from one side of each join to the other, from the outermost join inwards.
-pub(super) fn propagate(nodes: &mut [Node]) {
+/// Hands matchers from one side of each join to the other, from the outermost join inwards; gives whether any
+/// selector asks for less now.
+pub(super) fn propagate(nodes: &mut [Node]) -> bool {
+    let mut any = false;
     for id in (0..nodes.len()).rev() {
         let Op::Join(join) = &nodes[id].op else { continue };
         if join.matching.fill.lhs.is_some() || join.matching.fill.rhs.is_some() || join.op == BinaryOp::Or {
@@ -28,10 +30,11 @@ pub(super) fn propagate(nodes: &mut [Node]) {
         let to_lhs = if may_take(nodes, join, false) { taking_part(rhs) } else { Vec::new() };
         for (side, matchers) in [(rhs, to_rhs), (lhs, to_lhs)] {
             for matcher in matchers {
-                give(nodes, side, &matcher);
+                any |= give(nodes, side, &matcher);
             }
         }
     }
+    any
 }
 
 /// Whether a label takes part in matching.
@@ -98,8 +101,8 @@ fn asked(nodes: &[Node], mut id: Id) -> Vec<Matcher> {
     scan.matchers.iter().filter(holds).cloned().collect()
 }
 
-/// Lets the selectors of a node ask for `matcher`, where that is all the same.
-fn give(nodes: &mut [Node], mut id: Id, matcher: &Matcher) {
+/// Lets the selectors of a node ask for `matcher`, where that is all the same; gives whether they do.
+fn give(nodes: &mut [Node], mut id: Id, matcher: &Matcher) -> bool {
     loop {
         match &mut nodes[id].op {
             Op::Scan(scan) => return ask(scan, matcher, false),
@@ -111,12 +114,12 @@ fn give(nodes: &mut [Node], mut id: Id, matcher: &Matcher) {
                     Source::Node(input) => id = *input,
                 }
             }
-            _ => return,
+            _ => return false,
         }
     }
 }
 
-fn ask(scan: &mut Scan, matcher: &Matcher, aggregated: bool) {
+fn ask(scan: &mut Scan, matcher: &Matcher, aggregated: bool) -> bool {
     let counter = scan
         .name
         .as_ref()
@@ -126,7 +129,9 @@ fn ask(scan: &mut Scan, matcher: &Matcher, aggregated: bool) {
         Rollup::Rate | Rollup::Increase => counter,
         _ => false,
     };
-    if silent && scan.maps.is_empty() && !scan.matchers.contains(matcher) {
+    let asks = silent && scan.maps.is_empty() && !scan.matchers.contains(matcher);
+    if asks {
         scan.matchers.push(matcher.clone());
     }
+    asks
 }

@@ -25,6 +25,20 @@ impl Rewrite {
     /// All there are.
     pub const ALL: [Self; 7] =
         [Self::Once, Self::Fuse, Self::Hint, Self::Fold, Self::Propagate, Self::Share, Self::Ahead];
+
+    /// As explanations name it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Once => "once",
+            Self::Fuse => "fuse",
+            Self::Hint => "hint",
+            Self::Fold => "fold",
+            Self::Propagate => "propagate",
+            Self::Share => "share",
+            Self::Ahead => "ahead",
+        }
+    }
 }
 
 /// A set of rewrites.
@@ -42,6 +56,12 @@ impl Rewrites {
     #[must_use]
     pub fn none() -> Self {
         Self(0)
+    }
+
+    /// All of these and one more.
+    #[must_use]
+    pub(crate) fn with(self, rewrite: Rewrite) -> Self {
+        Self(self.0 | 1 << rewrite as u8)
     }
 
     #[must_use]

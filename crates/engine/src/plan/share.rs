@@ -18,7 +18,7 @@ pub(super) fn share(plan: Plan) -> Plan {
 /// Gives every node that is like an earlier one that one's place. Positions are the last one's, as notes of
 /// the same wording have the last one's.
 fn share_nodes(plan: Plan) -> Plan {
-    let Plan { nodes, root } = plan;
+    let Plan { nodes, root, applied } = plan;
     let mut shared: Vec<Node> = Vec::with_capacity(nodes.len());
     let mut places: Vec<Id> = Vec::with_capacity(nodes.len());
     let mut known: HashMap<u64, Vec<Id>> = HashMap::new();
@@ -36,7 +36,7 @@ fn share_nodes(plan: Plan) -> Plan {
         }
         places.push(place);
     }
-    Plan { nodes: shared, root: places[root] }
+    Plan { nodes: shared, root: places[root], applied }
 }
 
 /// What nodes that are the same have in common.
@@ -163,7 +163,7 @@ fn is_streaming(op: AggregateOp) -> bool {
 }
 
 fn rebuild(plan: Plan, mut shared: HashMap<Id, Shared>, fed: &HashMap<Id, Id>) -> Plan {
-    let Plan { nodes, root } = plan;
+    let Plan { nodes, root, applied } = plan;
     let mut rebuilt: Vec<Node> = Vec::with_capacity(nodes.len() + shared.len());
     let mut places: Vec<Id> = Vec::with_capacity(nodes.len());
     // Where each shared selector went, and which aggregations are parts of it.
@@ -222,7 +222,7 @@ fn rebuild(plan: Plan, mut shared: HashMap<Id, Shared>, fed: &HashMap<Id, Id>) -
         rebuilt.push(node);
         places.push(rebuilt.len() - 1);
     }
-    Plan { nodes: rebuilt, root: places[root] }
+    Plan { nodes: rebuilt, root: places[root], applied }
 }
 
 /// The selector of each class as its last reader has it, and how often it would be read. The hint on groups

@@ -136,11 +136,7 @@ fn subquery_grid(
     }
     let grid = Grid { start_ms: start, end_ms: last.saturating_sub(offset), step_ms: step };
     if grid.len() as u64 > settings.max_samples {
-        return Err(Error::Exhausted(format!(
-            "a subquery of {} steps: {}",
-            grid.len(),
-            crate::engine::TOO_MANY_SAMPLES
-        )));
+        return Err(Error::Samples(format!("a subquery of {} steps: {}", grid.len(), crate::engine::TOO_MANY_SAMPLES)));
     }
     Ok(grid)
 }

@@ -11,6 +11,7 @@ async fn plans_are_shown_as_thanos_shows_them_and_as_text() {
     let (status, json) = get(&q, &format!("/api/v1/query_range_explain?{QUERY}")).await;
     assert_eq!(status, 200, "{json}");
     assert_eq!(json["data"]["name"], "sum by (job), as series come");
+    assert_eq!(json["data"]["rewrites"], serde_json::json!(["fuse", "hint"]));
     let child = &json["data"]["children"][0];
     assert_eq!(
         (&child["name"], &child["expr"], &child["steps"]),
@@ -21,7 +22,7 @@ async fn plans_are_shown_as_thanos_shows_them_and_as_text() {
     let request = Request::get("/api/v1/query_explain?query=-up&format=text").body(Body::empty()).expect("a request");
     let (status, headers, body) = send(&q, request).await;
     assert_eq!((status, headers[header::CONTENT_TYPE].as_bytes()), (StatusCode::OK, &b"text/plain; charset=utf-8"[..]));
-    assert_eq!(body, b"select: up, then negate  [1 steps]\n");
+    assert_eq!(body, b"select: up, then negate  [1 steps]\nrewrites: fuse\n");
     let cases =
         [("query_explain?query=sum(", "unclosed"), ("query_range_explain?query=up[5m]&start=0&end=1&step=1", "range")];
     for (target, words) in cases {
