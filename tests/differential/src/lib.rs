@@ -3,7 +3,7 @@
 //! Everything follows from one seed: the data ([`data`]), which are written as TSDB blocks that both
 //! read ([`blocks`]), and each query ([`grammar`]). The bin of this package asks a Prometheus started
 //! by path ([`peer`]); the test replays answers that were recorded from one ([`recorded`]). What may
-//! differ, and why, stands in [`exceptions`].
+//! differ, and why, stands in [`exceptions`]; what changes no bit of Esker's own answers in [`identity`].
 
 pub mod answer;
 pub mod blocks;
@@ -12,6 +12,7 @@ pub mod data;
 pub mod esker;
 pub mod exceptions;
 pub mod grammar;
+pub mod identity;
 pub mod peer;
 pub mod query;
 pub mod random;

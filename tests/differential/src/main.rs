@@ -11,6 +11,7 @@ use differential::blocks::{self, Blocks};
 use differential::compare::{Part, difference, is_ordered};
 use differential::exceptions::{Case, explain};
 use differential::grammar;
+use differential::identity::Ways;
 use differential::peer::Peer;
 use differential::query::{Query, When};
 use differential::{data, esker, recorded};
@@ -41,6 +42,10 @@ struct Args {
     /// Both sides drop names at the end of the query.
     #[arg(long)]
     delayed_name_removal: bool,
+    /// Also asks the engine with 2 and with 7 threads and with each rewrite of the plan off: the same bits have
+    /// to come out.
+    #[arg(long)]
+    self_check: bool,
     /// Asks this query instead and prints both answers.
     #[arg(long)]
     ask: Option<String>,
@@ -79,12 +84,24 @@ fn main() -> Result<()> {
     println!("seed {}: {} series, {} samples", args.seed, series.len(), blocks::sample_count(&series));
     let mut tally = Tally::default();
     let mut lines = Vec::new();
+    let ways = args.self_check.then(Ways::default);
     for number in args.first..args.first + args.queries {
         let query = grammar::query(args.seed, number, &grammar::Options::default());
         let body = peer.ask_json(&query)?;
         let expected = differential::answer::Answer::parse(&body)?;
         let got = esker::answer(&query, &source, settings, &pool)?;
         tally.count(&expected);
+        match ways.as_ref().map(|ways| ways.agree(&query, &source, settings)) {
+            None => {}
+            Some(Ok(_)) => tally.same_every_way += 1,
+            Some(Err(what)) => {
+                tally.not_itself += 1;
+                if tally.not_itself <= args.show {
+                    let what: String = what.chars().take(2000).collect();
+                    println!("#{number} {:?}\n  {}\n  {what}", query.when, query.text);
+                }
+            }
+        }
         let ordered = is_ordered(&query.text);
         let Some(difference) = difference(&expected, &got, ordered) else {
             let line = recorded::line(args.seed, &query, &body);
@@ -116,7 +133,7 @@ fn main() -> Result<()> {
     if let Some(path) = &args.record {
         recorded::write(path, &lines)?;
     }
-    if !tally.differences.is_empty() {
+    if !tally.differences.is_empty() || tally.not_itself > 0 {
         bail!("answers differ");
     }
     Ok(())
@@ -149,6 +166,9 @@ struct Tally {
     refused: u64,
     explained: BTreeMap<&'static str, u64>,
     differences: BTreeMap<Part, u64>,
+    /// Queries that came out the same with any number of threads and any rewrite off.
+    same_every_way: u64,
+    not_itself: usize,
     shown: usize,
 }
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use differential::blocks::{self, Blocks};
 use differential::compare::{difference, is_ordered};
+use differential::identity::Ways;
 use differential::{data, esker, recorded};
-use engine::{Rewrite, Rewrites, Settings};
+use engine::Settings;
 use request::{CpuPool, InlinePool};
 
 /// The blocks of a seed, in a folder that goes with them.
@@ -47,35 +48,13 @@ fn answers_are_prometheus_own() {
 }
 
 #[test]
-fn answers_do_not_depend_on_the_number_of_threads() {
+fn neither_threads_nor_rewrites_change_a_bit() {
     let mut sources: HashMap<u64, Source> = HashMap::new();
-    let pools: [Arc<dyn CpuPool>; 2] = [2, 7].map(|n| Arc::new(esker::Threads::new(n)) as Arc<dyn CpuPool>);
-    let alone: Arc<dyn CpuPool> = Arc::new(InlinePool);
+    let ways = Ways::default();
     for record in &records() {
         let source = &sources.entry(record.seed).or_insert_with(|| Source::new(record.seed)).blocks;
-        let answer = |pool| esker::bits(&record.query, source, Settings::default(), pool);
-        let expected = answer(&alone);
-        for pool in &pools {
-            assert_eq!(answer(pool), expected, "{} at {:?}", record.query.text, record.query.when);
-        }
-    }
-}
-
-#[test]
-fn rewrites_change_no_answer() {
-    let mut sources: HashMap<u64, Source> = HashMap::new();
-    let pool: Arc<dyn CpuPool> = Arc::new(InlinePool);
-    let mut sets = vec![Rewrites::none()];
-    sets.extend(Rewrite::ALL.iter().map(|&rewrite| Rewrites::default().without(rewrite)));
-    for record in &records() {
-        let source = &sources.entry(record.seed).or_insert_with(|| Source::new(record.seed)).blocks;
-        let answer = |rewrites| {
-            let settings = Settings { rewrites, ..Settings::default() };
-            esker::bits(&record.query, source, settings, &pool)
-        };
-        let expected = answer(Rewrites::default());
-        for &rewrites in &sets {
-            assert_eq!(answer(rewrites), expected, "{} at {:?}, {rewrites:?}", record.query.text, record.query.when);
+        if let Err(what) = ways.agree(&record.query, source, Settings::default()) {
+            panic!("{} at {:?}, {what}", record.query.text, record.query.when);
         }
     }
 }
