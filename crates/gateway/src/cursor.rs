@@ -256,37 +256,85 @@ fn locate(ask: &Ask, reference: u32, entry: &SeriesEntry, found: &mut Vec<Locate
     Ok(())
 }
 
-/// Builds a batch's label table; each symbol of the index is looked up once.
+/// Builds a batch's label table; each symbol of the index is looked up once, and only labels that differ
+/// from those of the row before are looked up at all.
 struct Collector {
     labels: LabelTableBuilder,
     added: Vec<(SymbolId, SymbolId)>,
     known: HashMap<u32, SymbolId>,
+    /// Of the last row.
+    last: Vec<Placed>,
     pairs: Vec<(SymbolId, SymbolId)>,
     chunks: Vec<Located>,
     ends: Vec<u32>,
+}
+
+/// A label of a row.
+#[derive(Clone, Copy)]
+struct Placed {
+    /// In the index.
+    label: (u32, u32),
+    /// In the batch.
+    pair: (SymbolId, SymbolId),
+    /// How many of the added labels come before it.
+    place: usize,
 }
 
 impl Collector {
     fn new(finals: &Finals) -> Self {
         let mut labels = LabelTableBuilder::new();
         let added = finals.added.iter().map(|(n, v)| (labels.intern(n), labels.intern(v))).collect();
-        Self { labels, added, known: HashMap::new(), pairs: Vec::new(), chunks: Vec::new(), ends: Vec::new() }
+        Self {
+            labels,
+            added,
+            known: HashMap::new(),
+            last: Vec::new(),
+            pairs: Vec::new(),
+            chunks: Vec::new(),
+            ends: Vec::new(),
+        }
     }
 
     fn push(&mut self, index: &IndexReader, finals: &mut Finals, row: &Row) -> Result<(), Corrupt> {
         self.pairs.clear();
         let mut placed = 0;
-        for &(name, value) in &row.labels {
-            let place = finals.added_before(index, name)?;
-            self.pairs.extend_from_slice(&self.added[placed..place.max(placed)]);
-            placed = place.max(placed);
-            let pair = (self.symbol(index, name)?, self.symbol(index, value)?);
+        for (i, &label) in row.labels.iter().enumerate() {
+            let Placed { pair, place, .. } = self.placed(index, finals, i, label)?;
+            if place > placed {
+                self.pairs.extend_from_slice(&self.added[placed..place]);
+                placed = place;
+            }
             self.pairs.push(pair);
         }
         self.pairs.extend_from_slice(&self.added[placed..]);
         self.labels.push_ids(&self.pairs);
         self.end(&row.chunks);
         Ok(())
+    }
+
+    /// The row's `i`th label.
+    #[inline]
+    fn placed(
+        &mut self,
+        index: &IndexReader,
+        finals: &mut Finals,
+        i: usize,
+        label: (u32, u32),
+    ) -> Result<Placed, Corrupt> {
+        let before = self.last.get(i).copied();
+        if let Some(before) = before.filter(|before| before.label == label) {
+            return Ok(before);
+        }
+        let (name, place) = match before {
+            Some(before) if before.label.0 == label.0 => (before.pair.0, before.place),
+            _ => (self.symbol(index, label.0)?, finals.added_before(index, label.0)?),
+        };
+        let placed = Placed { label, pair: (name, self.symbol(index, label.1)?), place };
+        match self.last.get_mut(i) {
+            Some(last) => *last = placed,
+            None => self.last.push(placed),
+        }
+        Ok(placed)
     }
 
     fn push_sorted(&mut self, labels: &Labels, chunks: &[Located]) {

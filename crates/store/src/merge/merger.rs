@@ -21,31 +21,36 @@ pub enum Step {
 /// merged ones come out of [`step`](Self::step).
 ///
 /// The rows under the cursors have their labels translated to the symbols of the output batch, so that
-/// equal label sets are equal numbers and the order needs one comparison of strings.
+/// equal label sets are equal numbers and the order needs one comparison of strings. Sources that stand at
+/// the same labels mostly do so after the next row too, as blocks of one Prometheus have the same series:
+/// they go in convoys, of which only the first takes part in the order.
 #[derive(Debug)]
 pub struct Merger {
     options: MergeOptions,
     sources: Vec<Source>,
     /// Sources without a row under the cursor that have not ended.
     starved: Vec<usize>,
-    /// Sources with a row, as a binary heap: the smallest labels first, then the lower source.
+    /// Sources with a row that are in no convoy; none has the labels of the open series.
+    loose: Vec<usize>,
+    /// The first sources of convoys, as a binary heap: the smallest labels first, then the lower source.
     heap: Vec<usize>,
-    /// Whether `series` is being collected.
+    /// The other sources of the convoy that a source is the first of.
+    followers: Vec<Vec<usize>>,
+    /// Whether the last series of `out` is being collected; if so `series` has its labels.
     open: bool,
     series: Vec<(SymbolId, SymbolId)>,
-    chunks: Vec<ChunkMeta>,
     out: Output,
     given: u64,
 }
 
 #[derive(Debug, Default)]
-struct Output {
-    labels: LabelTableBuilder,
+pub(super) struct Output {
+    pub(super) labels: LabelTableBuilder,
     chunks: Vec<ChunkMeta>,
     ends: Vec<u32>,
     buffers: Vec<Bytes>,
     bytes: usize,
-    leases: Leases,
+    pub(super) leases: Leases,
 }
 
 impl Merger {
@@ -56,10 +61,11 @@ impl Merger {
             options,
             sources: (0..sources).map(|_| Source::default()).collect(),
             starved: (0..sources).rev().collect(),
+            loose: Vec::with_capacity(sources),
             heap: Vec::with_capacity(sources),
+            followers: vec![Vec::new(); sources],
             open: false,
             series: Vec::new(),
-            chunks: Vec::new(),
             out: Output::default(),
             given: 0,
         }
@@ -97,98 +103,115 @@ impl Merger {
                 return self.last();
             }
             while let Some(&source) = self.starved.last() {
-                if self.sources[source].load(&mut self.out.labels) {
-                    self.heap.push(source);
-                    self.sift_up(self.heap.len() - 1);
-                } else if !self.sources[source].ended {
+                let loaded = self.sources[source].load(&mut self.out.labels);
+                if !loaded && !self.sources[source].ended {
                     return Step::Need(source);
                 }
                 self.starved.pop();
-            }
-            match self.heap.first() {
-                Some(&top) if !self.open => {
-                    self.series.clone_from(&self.sources[top].ids);
-                    self.open = true;
-                    self.pull(top);
-                }
-                Some(&top) if self.sources[top].ids == self.series => self.pull(top),
-                top => {
-                    let done = top.is_none();
-                    self.close();
-                    if done {
-                        return self.last();
-                    }
-                    if self.out.labels.len() >= self.options.batch_series || self.out.bytes >= self.options.batch_bytes
-                    {
-                        return Step::Batch(self.emit());
-                    }
+                if loaded && self.open && self.sources[source].ids == self.series {
+                    self.pull(source);
+                } else if loaded {
+                    self.loose.push(source);
                 }
             }
+            if self.open {
+                match self.heap.first() {
+                    Some(&first) if self.sources[first].ids == self.series => self.pull_convoy(first),
+                    _ => self.close(),
+                }
+                continue;
+            }
+            if self.out.ends.len() >= self.options.batch_series || self.out.bytes >= self.options.batch_bytes {
+                return Step::Batch(self.emit());
+            }
+            self.gather();
+            let Some(&first) = self.heap.first() else { return self.last() };
+            self.series.clone_from(&self.sources[first].ids);
+            self.open = true;
+            self.pull_convoy(first);
         }
     }
 
     fn last(&mut self) -> Step {
-        self.heap.clear();
-        self.starved.clear();
+        (self.starved, self.loose, self.heap) = Default::default();
         self.open = false;
-        if self.out.labels.is_empty() { Step::Done } else { Step::Batch(self.emit()) }
+        if self.out.ends.is_empty() { Step::Done } else { Step::Batch(self.emit()) }
     }
 
-    /// Takes the row under the cursor of the first source into the open series.
-    fn pull(&mut self, top: usize) {
-        let Self { sources, out, chunks, options, .. } = self;
-        let source = &mut sources[top];
-        if let Some(cursor) = source.cursor() {
-            let row = cursor.row();
-            let mut bytes = 0;
-            for i in 0..cursor.batch.chunks_of(row).len() {
-                let mut chunk = cursor.batch.chunks_of(row)[i];
-                bytes += u64::from(chunk.len);
-                chunk.buffer = cursor.buffer(chunk.buffer, |bytes| {
-                    out.buffers.push(bytes);
-                    u32::try_from(out.buffers.len() - 1).expect("a batch has fewer than 2^32 buffers")
-                });
-                if options.tag_replicas {
-                    chunk.replica = u32::try_from(top).expect("fewer than 2^32 sources");
+    /// Puts the loose sources into the order: those at the labels of the first of them as one convoy.
+    fn gather(&mut self) {
+        self.loose.sort_unstable();
+        let mut loose = std::mem::take(&mut self.loose);
+        let mut leader: Option<usize> = None;
+        for source in loose.drain(..) {
+            match leader {
+                Some(leader) if self.sources[source].ids == self.sources[leader].ids => {
+                    self.followers[leader].push(source);
+                    continue;
                 }
-                chunks.push(chunk);
+                None => leader = Some(source),
+                _ => {}
             }
-            cursor.lend(bytes, &mut out.leases);
+            self.heap.push(source);
+            self.sift_up(self.heap.len() - 1);
         }
-        if source.advance(&mut out.labels, &mut out.leases) {
-            self.sift_down(0);
-        } else {
-            self.heap.swap_remove(0);
-            self.sift_down(0);
-            self.starved.push(top);
+        self.loose = loose;
+    }
+
+    /// Takes the convoy at the top of the heap apart, and its rows into the open series.
+    fn pull_convoy(&mut self, first: usize) {
+        self.heap.swap_remove(0);
+        self.sift_down(0);
+        self.pull(first);
+        let mut followers = std::mem::take(&mut self.followers[first]);
+        followers.drain(..).for_each(|source| self.pull(source));
+        self.followers[first] = followers;
+    }
+
+    /// Takes the row under a source's cursor into the open series, and those behind it with the same labels.
+    fn pull(&mut self, number: usize) {
+        let Self { sources, out, options, .. } = self;
+        let source = &mut sources[number];
+        let replica = options.tag_replicas.then(|| u32::try_from(number).expect("fewer than 2^32 sources"));
+        loop {
+            if let Some(cursor) = source.cursor() {
+                out.bytes += cursor.take_chunks(replica, &mut out.chunks, &mut out.buffers);
+            }
+            if !source.advance(out) {
+                return self.starved.push(number);
+            }
+            if source.ids != self.series {
+                return self.loose.push(number);
+            }
         }
     }
 
     /// Ends the open series: sorts its chunks and drops exact duplicates.
     fn close(&mut self) {
-        if !std::mem::take(&mut self.open) {
-            return;
-        }
-        let Self { out, chunks, .. } = self;
-        let payload = |c: &ChunkMeta| &out.buffers[c.buffer as usize][c.offset as usize..(c.offset + c.len) as usize];
-        if !chunks.is_sorted_by(|a, b| a.min_time < b.min_time) {
+        self.open = false;
+        let out = &mut self.out;
+        let first = out.ends.last().map_or(0, |&end| end as usize);
+        if !out.chunks[first..].is_sorted_by(|a, b| a.min_time < b.min_time) {
+            let mut chunks = out.chunks.split_off(first);
+            let payload = |c: &ChunkMeta| &out.buffers[c.buffer as usize][c.offset as usize..][..c.len as usize];
             chunks.sort_by(|a, b| order(a, b).then_with(|| payload(b).cmp(payload(a))));
             chunks.dedup_by(|a, b| order(a, b).is_eq() && payload(a) == payload(b));
+            out.chunks.append(&mut chunks);
         }
-        out.bytes += chunks.iter().map(|c| c.len as usize).sum::<usize>();
         out.labels.push_ids(&self.series);
-        out.chunks.append(chunks);
         out.ends.push(u32::try_from(out.chunks.len()).expect("a batch has fewer than 2^32 chunks"));
         self.given += 1;
     }
 
     fn emit(&mut self) -> SeriesBatch {
-        let out = std::mem::take(&mut self.out);
-        let mut leases = out.leases;
-        let lease = leases.take();
-        self.out.leases = leases;
-        for &source in &self.heap {
-            self.sources[source].restart(&mut self.out.labels);
+        for source in &mut self.sources {
+            source.settle(&mut self.out.leases);
+        }
+        let mut out = std::mem::take(&mut self.out);
+        let lease = out.leases.take();
+        self.out.leases = out.leases;
+        for source in &mut self.sources {
+            source.restart(&mut self.out.labels);
         }
         SeriesBatch { labels: out.labels.finish(), chunks: out.chunks, ends: out.ends, buffers: out.buffers, lease }
     }

@@ -1,11 +1,13 @@
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use hashbrown::HashMap;
 use model::LabelTableBuilder;
 use model::labels::SymbolId;
 use request::MemoryLease;
 
-use crate::SeriesBatch;
+use super::merger::Output;
+use crate::{ChunkMeta, SeriesBatch};
 
 /// One sorted input: the batch under the cursor and those that wait behind it.
 #[derive(Debug, Default)]
@@ -19,10 +21,14 @@ pub(super) struct Source {
 
 #[derive(Debug)]
 pub(super) struct Cursor {
-    pub(super) batch: SeriesBatch,
+    batch: SeriesBatch,
     row: usize,
+    /// Where the row's chunks begin.
+    first: usize,
     symbols: Translation,
     buffers: Translation,
+    /// Bytes of chunks taken since the last settlement.
+    taken: u64,
 }
 
 impl Source {
@@ -42,7 +48,7 @@ impl Source {
             let Some(batch) = self.queue.pop_front() else { return false };
             let symbols = Translation::new(batch.labels.symbols().len(), batch.len() * 16);
             let buffers = Translation::new(batch.buffers.len(), batch.chunks.len());
-            self.current = Some(Cursor { batch, row: 0, symbols, buffers });
+            self.current = Some(Cursor { batch, row: 0, first: 0, symbols, buffers, taken: 0 });
         }
         self.translate(out);
         true
@@ -52,7 +58,7 @@ impl Source {
     fn translate(&mut self, out: &mut LabelTableBuilder) {
         self.ids.clear();
         let Some(Cursor { batch, row, symbols, .. }) = &mut self.current else { return };
-        let table = batch.labels.symbols().clone();
+        let table = batch.labels.symbols();
         let mut id = |id| symbols.get(id, || out.intern(table.get(id)));
         for &(name, value) in batch.labels.get(*row).ids() {
             self.ids.push((id(name), id(value)));
@@ -73,38 +79,53 @@ impl Source {
     }
 
     /// Moves to the next row. `false`: the batch is used up, [`load`](Self::load) the next. What is
-    /// left of its lease goes to `lease`.
-    pub(super) fn advance(&mut self, out: &mut LabelTableBuilder, lease: &mut Leases) -> bool {
+    /// left of its lease goes to the output's.
+    pub(super) fn advance(&mut self, out: &mut Output) -> bool {
         let Some(cursor) = &mut self.current else { return false };
         cursor.row += 1;
         if cursor.row < cursor.batch.len() {
-            self.translate(out);
+            self.translate(&mut out.labels);
             return true;
         }
         if let Some(rest) = cursor.batch.lease.take() {
-            lease.add(rest);
+            out.leases.add(rest);
         }
         self.current = None;
         false
     }
+
+    /// Moves the part of the batch's lease that goes with the chunks taken so far to `leases`.
+    pub(super) fn settle(&mut self, leases: &mut Leases) {
+        let Some(Cursor { batch, taken, .. }) = &mut self.current else { return };
+        let bytes = std::mem::take(taken);
+        if let Some(held) = batch.lease.as_mut().filter(|_| bytes > 0) {
+            leases.add(held.split(bytes));
+        }
+    }
 }
 
 impl Cursor {
-    pub(super) fn row(&self) -> usize {
-        self.row
-    }
-
-    /// The output's number of the buffer numbered `buffer` here; `add` gives one out on first use.
-    pub(super) fn buffer(&mut self, buffer: u32, add: impl FnOnce(bytes::Bytes) -> u32) -> u32 {
-        let Self { batch, buffers, .. } = self;
-        buffers.get(buffer, || add(batch.buffers[buffer as usize].clone()))
-    }
-
-    /// Moves `bytes` of the batch's lease to `lease`.
-    pub(super) fn lend(&mut self, bytes: u64, lease: &mut Leases) {
-        if let Some(held) = &mut self.batch.lease {
-            lease.add(held.split(bytes));
-        }
+    /// Appends the chunks of the row, once, and the buffers that are not yet among `buffers`; gives the bytes.
+    pub(super) fn take_chunks(
+        &mut self,
+        replica: Option<u32>,
+        chunks: &mut Vec<ChunkMeta>,
+        buffers: &mut Vec<Bytes>,
+    ) -> usize {
+        let Self { batch, row, first, buffers: numbers, taken, .. } = self;
+        let end = batch.ends[*row] as usize;
+        let mut bytes = 0;
+        chunks.extend(batch.chunks[*first..end].iter().map(|&chunk| {
+            bytes += u64::from(chunk.len);
+            let buffer = numbers.get(chunk.buffer, || {
+                buffers.push(batch.buffers[chunk.buffer as usize].clone());
+                u32::try_from(buffers.len() - 1).expect("a batch has fewer than 2^32 buffers")
+            });
+            ChunkMeta { buffer, replica: replica.unwrap_or(chunk.replica), ..chunk }
+        }));
+        *first = end;
+        *taken += bytes;
+        bytes as usize
     }
 }
 
@@ -144,6 +165,7 @@ impl Translation {
         if len <= used.saturating_mul(4) { Self::Dense(vec![UNKNOWN; len]) } else { Self::Sparse(HashMap::new()) }
     }
 
+    #[inline]
     fn get(&mut self, old: u32, new: impl FnOnce() -> u32) -> u32 {
         match self {
             Self::Dense(map) => {
