@@ -1,4 +1,5 @@
 mod sparse;
+mod splice;
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -10,7 +11,7 @@ use model::{LabelsRef, TimeRange};
 use store::dedup::{Lanes, penalty, split_lanes, stable, union};
 use store::{ChunkMeta, SeriesBatch};
 
-use sparse::Sparse;
+use sparse::{Sparse, first_replica, is_simple};
 
 /// What becomes of a series' chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +58,10 @@ impl Batch {
         Self { batch, mode }
     }
 
-    fn decode_with(&self, chunks: &[ChunkMeta], scratch: &mut Scratch, out: &mut Columns) -> Result<(), Corrupt> {
+    /// Decodes series `i`; of replicas that `stable` makes one of only the first, if all is as usual: then
+    /// [`stitch`](Self::stitch) does the rest.
+    fn decode_first(&self, i: usize, scratch: &mut Scratch, out: &mut Columns) -> Result<(), Corrupt> {
+        let chunks = self.batch.chunks_of(i);
         let Scratch { lanes, parts, .. } = scratch;
         // What replicas give cell by cell may differ from all they have, even where chunks do not overlap.
         let lone = chunks.windows(2).all(|w| w[0].replica == w[1].replica);
@@ -80,10 +84,10 @@ impl Batch {
                 self.decode_lanes(chunks, lanes, parts)?;
                 join(&parts[..lanes.count], out);
             }
-            Mode::Stable(Some(fetched)) => {
-                self.decode_lead(chunks, scratch)?;
-                return self.decode_stable(chunks, fetched, scratch, out);
+            Mode::Stable(Some(_)) if is_simple(chunks) => {
+                return self.decode_chunks(of_replica(chunks, first_replica(chunks)), out);
             }
+            Mode::Stable(Some(_)) => return self.decode_all(chunks, scratch, out),
         }
         Ok(())
     }
@@ -112,12 +116,11 @@ impl Batch {
         scratch.ends.clear();
         for i in series.clone() {
             let chunks = self.batch.chunks_of(i);
-            let lead = chunks.iter().map(|c| c.replica).min().unwrap_or(0);
-            let lone = chunks.iter().all(|c| c.replica == lead);
-            let own = || of_replica(chunks, lead as usize);
-            let simple = |c: &ChunkMeta| c.aggregate == Aggregate::Raw && c.encoding == Encoding::Xor;
+            let lead = first_replica(chunks);
+            let lone = chunks.iter().all(|c| c.replica as usize == lead);
+            let own = || of_replica(chunks, lead);
             let alone = lone || matches!(self.mode, Mode::Stable(Some(_)));
-            if !alone || !own().all(simple) || !own().zip(own().skip(1)).all(|(a, b)| a.max_time < b.min_time) {
+            if !alone || own().any(|c| c.encoding != Encoding::Xor) || !is_simple(chunks) {
                 return Ok(false);
             }
             for chunk in own() {
@@ -130,18 +133,8 @@ impl Batch {
         scratch.run.clear();
         decode_many(&list, &mut scratch.run)?;
         let mut from = 0;
-        for (k, (i, out)) in series.zip(out).enumerate() {
-            let to = scratch.ends[k];
-            let chunks = self.batch.chunks_of(i);
-            let lone = chunks.windows(2).all(|w| w[0].replica == w[1].replica);
-            match self.mode {
-                Mode::Stable(Some(fetched)) if !lone => {
-                    let lead = scratch.begin_stable(chunks);
-                    copy(&scratch.run, from..to, &mut scratch.replicas[lead]);
-                    self.decode_stable(chunks, fetched, scratch, out)?;
-                }
-                _ => copy(&scratch.run, from..to, out),
-            }
+        for (&to, out) in scratch.ends.iter().zip(out) {
+            copy(&scratch.run, from..to, out);
             from = to;
         }
         Ok(true)
@@ -153,11 +146,11 @@ impl Batch {
             return;
         }
         let chunks = self.batch.chunks_of(i);
-        let lead = chunks.iter().map(|c| c.replica).min().unwrap_or(0);
+        let lead = first_replica(chunks);
         for chunk in chunks {
             let payload = self.batch.payload(chunk);
             // Of the others most are not decoded.
-            let sparse = chunk.replica != lead && matches!(self.mode, Mode::Stable(Some(_)));
+            let sparse = chunk.replica as usize != lead && matches!(self.mode, Mode::Stable(Some(_)));
             block::prefetch(if sparse { &payload[..payload.len().min(1)] } else { payload });
         }
     }
@@ -186,11 +179,25 @@ impl Encoded for Batch {
     }
 
     fn decode_run(&self, series: Range<usize>, out: &mut [Columns]) -> Result<(), Corrupt> {
-        if self.batch.chunks_of(series.start).len() >= ENOUGH_CHUNKS {
-            return series.zip(out).try_for_each(|(i, out)| self.decode(i, out));
-        }
-        (series.end..series.end + series.len()).for_each(|i| self.prefetch(i));
-        let all = SCRATCH.with_borrow_mut(|scratch| self.decode_together(series.clone(), scratch, out));
+        let few = self.batch.chunks_of(series.start).len() < ENOUGH_CHUNKS;
+        let is_stable = matches!(self.mode, Mode::Stable(Some(_)));
+        let all = SCRATCH.with_borrow_mut(|scratch| {
+            if few {
+                (series.end..series.end + series.len()).for_each(|i| self.prefetch(i));
+                if !self.decode_together(series.clone(), scratch, out)? {
+                    return Ok(false);
+                }
+            } else if is_stable {
+                for (i, out) in series.clone().zip(&mut *out) {
+                    self.prefetch(i + 1);
+                    self.decode_first(i, scratch, out)?;
+                }
+            } else {
+                return Ok(false);
+            }
+            self.stitch(series.clone(), scratch, out)?;
+            Ok::<_, Corrupt>(true)
+        });
         if let Ok(true) = all {
             return Ok(());
         }
@@ -200,7 +207,10 @@ impl Encoded for Batch {
 
     fn decode(&self, i: usize, out: &mut Columns) -> Result<(), Corrupt> {
         self.prefetch(i + 1);
-        let decoded = SCRATCH.with_borrow_mut(|scratch| self.decode_with(self.batch.chunks_of(i), scratch, out));
+        let decoded = SCRATCH.with_borrow_mut(|scratch| {
+            self.decode_first(i, scratch, out)?;
+            self.stitch(i..i + 1, scratch, std::slice::from_mut(out))
+        });
         decoded.map_err(|e| e.within(&format!("a chunk of {:?}", self.labels(i)), 0))
     }
 }

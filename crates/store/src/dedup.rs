@@ -17,10 +17,10 @@ mod sparse;
 mod timeline;
 mod union;
 
-pub use cells::{Known, stable, stable_within};
+pub use cells::{Cells, Part, stable};
 pub use lanes::{Lanes, split_lanes};
 pub use penalty::penalty;
-pub use sparse::{Span, Survey, needed};
+pub use sparse::{Span, Survey};
 pub use union::union;
 
 use std::fmt;

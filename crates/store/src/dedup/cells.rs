@@ -18,45 +18,65 @@ const UNKNOWN_INTERVAL_MS: i64 = 60_000;
 /// kept where it is the elected replica's, or follows a sample taken from its own replica, and no other
 /// replica goes on within 1.5 intervals: it says that all replicas have lost the series.
 pub fn stable(replicas: &[Columns], out: &mut Columns) {
-    let _all_there = stable_within(replicas, &Known::default(), TimeRange::ALL, out);
+    let timelines: Vec<_> = replicas.iter().map(Timeline::new).collect();
+    out.clear();
+    Cells::default().merge(&timelines, out);
 }
 
-/// What is known of replicas beside their columns.
+/// Some floats of a replica, and where others may lie.
+#[derive(Clone, Debug)]
+pub struct Part<'a> {
+    pub columns: &'a Columns,
+    /// Which of the columns' floats; histograms are left out.
+    pub floats: Range<usize>,
+    /// Where samples of the replica may lie that are not among them, ascending;
+    /// [`Survey::needed`] finds chunks that can be left out.
+    pub holes: &'a [TimeRange],
+}
+
+/// Merges replicas of floats cell by cell. Kept for its memory.
 #[derive(Debug, Default)]
-pub struct Known {
-    /// A replica of which all samples are there, and what was found out about it.
-    pub lead: usize,
-    pub survey: Survey,
-    /// `holes[r]` says where samples of replica `r` may lie that are not among its columns, ascending;
-    /// [`needed`](super::needed) finds chunks that can be left out.
-    pub holes: Vec<Vec<TimeRange>>,
+pub struct Cells {
+    /// Where each replica's next sample lies.
+    at: Vec<usize>,
+    cell: Cell,
+    next: Cell,
 }
 
-/// As [`stable`], for the samples within `range`, where of some replicas not all are there. `false` where one
-/// of those was needed after all: what is in `out` is then to be thrown away.
-#[must_use]
-pub fn stable_within(replicas: &[Columns], known: &Known, range: TimeRange, out: &mut Columns) -> bool {
-    let holes = |r: usize| known.holes.get(r).map_or(&[][..], Vec::as_slice);
-    let mut timelines: Vec<_> =
-        replicas.iter().enumerate().map(|(r, c)| Timeline::within(c, range, holes(r))).collect();
-    if let Some(lead) = timelines.get_mut(known.lead) {
-        lead.survey = Some(&known.survey);
+impl Cells {
+    /// Appends to `out` what [`stable`] makes of the samples within `range` where of some replicas not all are there.
+    /// All of replica `lead` are, and `survey` has looked at them. `false` where one of the others was needed
+    /// after all: what was appended is then to be thrown away.
+    #[must_use]
+    pub fn merge_within(
+        &mut self,
+        parts: &[Part<'_>],
+        (lead, survey): (usize, &Survey),
+        range: TimeRange,
+        out: &mut Columns,
+    ) -> bool {
+        let mut timelines: Vec<_> = parts.iter().map(|part| Timeline::of_floats(part, range)).collect();
+        if let Some(lead) = timelines.get_mut(lead) {
+            lead.survey = Some(survey);
+        }
+        self.merge(&timelines, out);
+        timelines.iter().all(Timeline::sufficed)
     }
-    merge_cells(&timelines, out);
-    timelines.iter().all(Timeline::sufficed)
-}
 
-fn merge_cells(timelines: &[Timeline<'_>], out: &mut Columns) {
-    let mut out = Writer::new(timelines, out);
-    let mut at = vec![0; timelines.len()];
-    let (mut cell, mut next) = (Cell::default(), Cell::default());
-    while let Some(first) = next_time(timelines, &at) {
-        next.take(timelines, &mut at, first.div_euclid(CELL_MS) * CELL_MS);
-        Cell::bridge(&mut cell, &mut next, timelines);
+    fn merge(&mut self, timelines: &[Timeline<'_>], out: &mut Columns) {
+        let Self { at, cell, next } = self;
+        let mut out = Writer::new(timelines, out);
+        at.clear();
+        at.resize(timelines.len(), 0);
+        cell.empty();
+        while let Some(first) = next_time(timelines, at) {
+            next.take(timelines, at, first.div_euclid(CELL_MS) * CELL_MS);
+            Cell::bridge(cell, next, timelines);
+            cell.copy(&mut out);
+            std::mem::swap(cell, next);
+        }
         cell.copy(&mut out);
-        std::mem::swap(&mut cell, &mut next);
     }
-    cell.copy(&mut out);
 }
 
 /// The least and the most of the distances between neighbours.
@@ -210,14 +230,14 @@ impl Cell {
     /// Fills a gap across the border of two neighbouring cells.
     fn bridge(before: &mut Self, after: &mut Self, timelines: &[Timeline<'_>]) {
         let (Some((_, from)), Some((to, _))) = (before.ends, after.ends) else { return };
-        let border = after.start;
-        if before.end != border || !is_gap(to.t - from.t, before.least_distance.min(after.least_distance)) {
+        let (border, distance) = (after.start, to.t - from.t);
+        if before.end != border || !is_gap(distance, before.least_distance.min(after.least_distance)) {
+            return;
+        }
+        if !before.finds_gap(distance, timelines) && !after.finds_gap(distance, timelines) {
             return;
         }
         let interval = before.interval(timelines).min(after.interval(timelines));
-        if !is_gap(to.t - from.t, interval) {
-            return;
-        }
         let mut picks = vec![from, to];
         for replica in 0..timelines.len() {
             let near = before.slices[replica].start..after.slices[replica].end;
@@ -232,6 +252,23 @@ impl Cell {
         for pick in &picks[1..picks.len() - 1] {
             if pick.t < border { before.add(*pick, timelines) } else { after.add(*pick, timelines) }
         }
+    }
+
+    /// Whether a distance is a gap by this cell's scrape interval, without looking for the interval itself: the
+    /// median is below a bound where more than half of the distances are.
+    fn finds_gap(&mut self, distance: i64, timelines: &[Timeline<'_>]) -> bool {
+        let times = &timelines[self.elected].times[self.slices[self.elected].clone()];
+        if !self.whole || times.len() < 2 {
+            return is_gap(distance, self.interval(timelines));
+        }
+        let below = times.windows(2).filter(|pair| is_gap(distance, pair[1] - pair[0])).count();
+        below > (times.len() - 2) / 2
+    }
+
+    /// Forgets what was taken.
+    fn empty(&mut self) {
+        (self.whole, self.ends) = (false, None);
+        self.picks.clear();
     }
 
     /// The scrape interval of the elected replica.

@@ -12,6 +12,7 @@ const FIRST_PENALTY_MS: i64 = 5000;
 /// before, since the outcome depends on where a stream begins.
 pub fn penalty(replicas: &[Columns], out: &mut Columns) {
     let timelines: Vec<_> = replicas.iter().map(Timeline::new).collect();
+    out.clear();
     let mut out = Writer::new(&timelines, out);
     let Some((first, rest)) = timelines.split_first() else { return };
     let mut taken: Vec<Pick> = picks(first, 0).collect();

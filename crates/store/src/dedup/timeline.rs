@@ -6,7 +6,7 @@ use block::Columns;
 use model::histogram::CounterResetHint;
 use model::{TimeRange, is_stale};
 
-use super::Survey;
+use super::{Part, Survey};
 
 /// The samples of one replica in the order of time, whatever their kind.
 #[derive(Debug)]
@@ -30,13 +30,22 @@ const HISTOGRAM: u32 = 1 << 31;
 
 impl<'a> Timeline<'a> {
     pub(super) fn new(columns: &'a Columns) -> Self {
-        Self::within(columns, TimeRange::ALL, &[])
+        let mut timeline = Self::within(columns, 0..columns.t.len(), &[]);
+        if !columns.ht.is_empty() {
+            timeline.interleave(0..columns.t.len(), 0..columns.ht.len());
+        }
+        timeline
     }
 
-    /// The samples within `range`.
-    pub(super) fn within(columns: &'a Columns, range: TimeRange, holes: &'a [TimeRange]) -> Self {
-        let (floats, histograms) = (inside(&columns.t, range), inside(&columns.ht, range));
-        let mut timeline = Self {
+    /// The floats within `range`.
+    pub(super) fn of_floats(part: &Part<'a>, range: TimeRange) -> Self {
+        let inside = inside(&part.columns.t[part.floats.clone()], range);
+        let floats = part.floats.start + inside.start..part.floats.start + inside.end;
+        Self::within(part.columns, floats, part.holes)
+    }
+
+    fn within(columns: &'a Columns, floats: Range<usize>, holes: &'a [TimeRange]) -> Self {
+        Self {
             columns,
             times: Cow::Borrowed(&columns.t[floats.clone()]),
             order: Vec::new(),
@@ -44,11 +53,7 @@ impl<'a> Timeline<'a> {
             holes,
             survey: None,
             missed: Cell::new(false),
-        };
-        if !histograms.is_empty() {
-            timeline.interleave(floats, histograms);
         }
-        timeline
     }
 
     fn interleave(&mut self, floats: Range<usize>, histograms: Range<usize>) {
@@ -127,9 +132,8 @@ pub(super) struct Writer<'a, 'b> {
 }
 
 impl<'a, 'b> Writer<'a, 'b> {
-    /// `out` is emptied.
+    /// Appends to `out`.
     pub(super) fn new(timelines: &'a [Timeline<'b>], out: &'a mut Columns) -> Self {
-        out.clear();
         Self { timelines, out, last: (usize::MAX, 0) }
     }
 

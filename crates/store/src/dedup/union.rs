@@ -6,6 +6,7 @@ use super::timeline::{Timeline, Writer};
 /// the first input's is kept, but a staleness marker gives way to a sample.
 pub fn union(inputs: &[Columns], out: &mut Columns) {
     let timelines: Vec<_> = inputs.iter().map(Timeline::new).collect();
+    out.clear();
     let mut out = Writer::new(&timelines, out);
     let mut at = vec![0; inputs.len()];
     loop {
