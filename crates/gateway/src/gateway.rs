@@ -25,9 +25,11 @@ use crate::series::{BlockAsk, Fetched, block_stream};
 
 /// Series in a block's batch.
 const BATCH_SERIES: usize = 512;
-/// Chunk bytes that all blocks' batches of one request may fetch ahead together, and each of them.
+/// Chunk bytes that all blocks' batches of one request may fetch ahead together, and each of them; how many
+/// of a block's are fetched side by side. A megabyte takes about as long on its way as its first byte.
 const AHEAD_BYTES: u64 = 64 << 20;
-const BATCH_BYTES: std::ops::RangeInclusive<u64> = (256 << 10)..=(4 << 20);
+const BATCH_BYTES: std::ops::RangeInclusive<u64> = (256 << 10)..=(1 << 20);
+const BATCHES_AHEAD_MAX: u64 = 16;
 
 /// How often everything in the bucket is listed, where there is a bucket index.
 const FULL_SYNC_INTERVAL: Duration = Duration::from_secs(3600);
@@ -282,6 +284,7 @@ impl Store for Gateway {
             series: BATCH_SERIES,
             bytes: (AHEAD_BYTES / queried).clamp(*BATCH_BYTES.start(), *BATCH_BYTES.end()),
         };
+        let ahead = (AHEAD_BYTES / queried / batch.bytes).clamp(1, BATCHES_AHEAD_MAX) as usize;
         let fetched = Arc::new(Fetched::default());
         let of_block = |(block, matchers): (Arc<Block>, _)| {
             let cx = if cx.tally().is_some() { cx.part(&block.id.to_string()) } else { cx.clone() };
@@ -292,6 +295,7 @@ impl Store for Gateway {
                 matchers,
                 request: Arc::clone(&request),
                 batch,
+                ahead,
                 store_name: Arc::clone(&self.name),
                 fetched: Arc::clone(&fetched),
                 pool: self.pool.clone(),

@@ -8,6 +8,7 @@
 //! missing and stops no other.
 
 mod admit;
+mod ahead;
 mod args;
 mod attach;
 mod block;

@@ -16,6 +16,7 @@ use request::Context;
 use store::{ChunkMeta, Error, Frame, PartialResponse, Result, SeriesBatch, SeriesRequest, show_matchers};
 
 use crate::admit::{self, ChunkPool};
+use crate::ahead::Ahead;
 use crate::block::Block;
 use crate::cursor::{Ask, BatchSize, Cursor, Rows};
 use crate::expanded::Expanded;
@@ -26,6 +27,9 @@ type Parsed<T> = std::result::Result<T, Corrupt>;
 
 /// Fetched for a chunk whose length is not known.
 const GUESSED_CHUNK_BYTES: u64 = 16_000;
+
+/// Series in a batch whose chunks are fetched, at most: its bytes are what counts.
+const FETCHED_SERIES: usize = 4096;
 
 /// Counts over all blocks of one request.
 #[derive(Debug, Default)]
@@ -43,6 +47,8 @@ pub(crate) struct BlockAsk {
     pub(crate) matchers: Arc<[Matcher]>,
     pub(crate) request: Arc<SeriesRequest>,
     pub(crate) batch: BatchSize,
+    /// How many batches are fetched side by side, where chunks are fetched.
+    pub(crate) ahead: usize,
     pub(crate) store_name: Arc<str>,
     pub(crate) fetched: Arc<Fetched>,
     pub(crate) pool: ChunkPool,
@@ -101,6 +107,10 @@ struct Open {
     known: Option<Vec<u32>>,
     /// `None` before the first batch.
     cursor: Option<Cursor>,
+    /// Nothing is left to begin.
+    last: bool,
+    /// Batches whose chunks are being fetched.
+    fetching: Ahead<Result<SeriesBatch>>,
 }
 
 impl State {
@@ -110,14 +120,14 @@ impl State {
             Self::Open(open) => (open, None),
             Self::Done => return Ok(None),
         };
-        let (batch, last) = match first {
+        let batch = match first {
             Some(first) => first,
             None => open.next_batch().await?,
         };
         if batch.is_empty() {
             return Ok(None);
         }
-        let rest = if last { Self::Done } else { Self::Open(open) };
+        let rest = if open.is_done() { Self::Done } else { Self::Open(open) };
         Ok(Some((batch, rest)))
     }
 }
@@ -125,7 +135,7 @@ impl State {
 impl Open {
     /// Opens the block and reads its first batch. A copy of the index that turns out to be damaged is fetched
     /// again, once.
-    async fn first(ask: BlockAsk) -> Result<(Box<Self>, Option<(SeriesBatch, bool)>)> {
+    async fn first(ask: BlockAsk) -> Result<(Box<Self>, Option<SeriesBatch>)> {
         let again = ask.clone();
         let tried = async {
             let mut open = Box::new(Self::new(ask).await?);
@@ -146,25 +156,50 @@ impl Open {
         ask.cx.check()?;
         let index = ask.files.index(&ask.block).await?;
         let segments = if ask.request.skip_chunks { None } else { ask.files.segments(&ask.block).await? };
+        let by_range = segments.is_none() && !ask.request.skip_chunks;
+        let series = if by_range { ask.batch.series.max(FETCHED_SERIES) } else { ask.batch.series };
         let task = Ask {
             cx: ask.cx.clone(),
             block: Arc::clone(&ask.block),
             index,
             matchers: Arc::clone(&ask.matchers),
             request: Arc::clone(&ask.request),
-            by_range: segments.is_none() && !ask.request.skip_chunks,
-            batch: ask.batch,
+            by_range,
+            batch: BatchSize { series, ..ask.batch },
         };
         let known = match &ask.expanded {
             Some(expanded) => expanded.get(ask.block.id, &ask.matchers).await,
             None => None,
         };
-        Ok(Self { ask, task: Arc::new(task), segments, known, cursor: None })
+        let fetching = Ahead::default();
+        Ok(Self { ask, task: Arc::new(task), segments, known, cursor: None, last: false, fetching })
     }
 
-    /// The next batch, and whether it is the last. One job on the pool where chunks are mapped; where they
-    /// are fetched, one before and one after the reads.
-    async fn next_batch(&mut self) -> Result<(SeriesBatch, bool)> {
+    fn is_done(&self) -> bool {
+        self.last && self.fetching.is_empty()
+    }
+
+    /// The next batch; where chunks are fetched, those of the batches after it are asked for as well, as
+    /// far as memory is plenty.
+    async fn next_batch(&mut self) -> Result<SeriesBatch> {
+        while !self.last && (self.fetching.is_empty() || self.may_fetch_ahead()) {
+            match self.step().await? {
+                Step::Batch(batch) => return held(&self.ask.cx, batch).await,
+                Step::Fetch(rows) => {
+                    let fetch = Fetch { ask: self.ask.clone(), task: Arc::clone(&self.task) };
+                    self.fetching.start(async move { fetch.batch(rows).await });
+                }
+            }
+        }
+        self.fetching.next().await.unwrap_or_else(|| Ok(SeriesBatch::default()))
+    }
+
+    fn may_fetch_ahead(&self) -> bool {
+        self.fetching.len() < self.ask.ahead && self.ask.pool.is_plenty(&self.ask.cx)
+    }
+
+    /// Walks on to the next batch, in one job on the pool. Where chunks are mapped, it is complete.
+    async fn step(&mut self) -> Result<Step> {
         let task = Arc::clone(&self.task);
         let cursor = self.cursor.take();
         let segments = self.segments.clone();
@@ -187,19 +222,29 @@ impl Open {
         };
         let (cursor, step, last) = self.ask.cx.run(job).await??;
         self.cursor = Some(cursor);
-        let mut batch = match step {
-            Step::Batch(batch) => batch,
-            Step::Fetch(rows) => self.fetch(rows).await?,
-        };
-        // Fetched bytes are covered already, and mapped ones belong to the system.
-        let buffers = batch.buffers.capacity() * size_of::<Bytes>();
-        let held = batch.labels.bytes() + batch.chunks.capacity() * size_of::<ChunkMeta>() + buffers;
-        batch.lease = Some(admit::lease(&self.ask.cx, held as u64).await?);
-        Ok((batch, last))
+        self.last = last;
+        Ok(step)
     }
+}
 
+/// The batch with a lease on what it holds itself: fetched bytes are covered already, and mapped ones
+/// belong to the system.
+async fn held(cx: &Context, mut batch: SeriesBatch) -> Result<SeriesBatch> {
+    let buffers = batch.buffers.capacity() * size_of::<Bytes>();
+    let held = batch.labels.bytes() + batch.chunks.capacity() * size_of::<ChunkMeta>() + buffers;
+    batch.lease = Some(admit::lease(cx, held as u64).await?);
+    Ok(batch)
+}
+
+/// Fetches the chunks of batches.
+struct Fetch {
+    ask: BlockAsk,
+    task: Arc<Ask>,
+}
+
+impl Fetch {
     /// Reads the chunks' bytes: for all segments side by side, and close ones in one request.
-    async fn fetch(&self, rows: Rows) -> Result<SeriesBatch> {
+    async fn batch(&self, rows: Rows) -> Result<SeriesBatch> {
         let mut by_segment: std::collections::BTreeMap<u32, Vec<usize>> = std::collections::BTreeMap::new();
         for (i, chunk) in rows.chunks.iter().enumerate() {
             by_segment.entry((chunk.chunk_ref >> 32) as u32).or_default().push(i);
@@ -225,7 +270,8 @@ impl Open {
             }
         }
         let task = Arc::clone(&self.task);
-        self.ask.cx.run(move || from_bytes(rows, bytes, &task)).await?.map_err(Error::Corrupt)
+        let batch = self.ask.cx.run(move || from_bytes(rows, bytes, &task)).await?.map_err(Error::Corrupt)?;
+        held(&self.ask.cx, batch).await
     }
 
     fn range(&self, chunk: &Located) -> Range<u64> {

@@ -201,6 +201,15 @@ impl MemoryAccount {
         self.own.refused.load(Ordering::Relaxed)
     }
 
+    /// Whether less than half is in use, both of the account and of the budget, so that what is not needed
+    /// yet may be held as well.
+    #[must_use]
+    pub fn is_plenty(&self) -> bool {
+        let budget = &self.budget;
+        self.own.used.load(Ordering::Relaxed) <= self.own.limit / 2
+            && budget.used().saturating_add(budget.unleased()) <= budget.limit() / 2
+    }
+
     /// The process's budget that it draws on.
     #[must_use]
     pub fn budget(&self) -> &MemoryBudget {
