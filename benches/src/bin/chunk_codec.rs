@@ -1,7 +1,8 @@
 //! Nanoseconds per sample of the chunk codecs, one core: `cargo run --release -p benches --bin
-//! chunk_codec`. The best of several rounds, for the machine may be shared; `--rounds 1 --only gauge` is
-//! for a profile.
+//! chunk_codec`. The best and the middle one of many short rounds, for the machine may be shared;
+//! `--rounds 1 --only gauge` is for a profile.
 
+use std::fmt;
 use std::hint::black_box;
 use std::io::Write;
 use std::time::Instant;
@@ -62,13 +63,27 @@ fn gauge(r: &mut Random, n: usize) -> Vec<f64> {
     (0..n).map(next).collect()
 }
 
-fn best(rounds: usize, samples: usize, mut work: impl FnMut()) -> f64 {
+/// Nanoseconds a sample in the best and in the middle round.
+struct Times {
+    best: f64,
+    median: f64,
+}
+
+impl fmt::Display for Times {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{:.2}/{:.2}", self.best, self.median))
+    }
+}
+
+fn timed(rounds: usize, samples: usize, mut work: impl FnMut()) -> Times {
     let round = |_| {
         let start = Instant::now();
         work();
         start.elapsed().as_secs_f64() * 1e9 / samples as f64
     };
-    (0..rounds).map(round).fold(f64::INFINITY, f64::min)
+    let mut times: Vec<f64> = (0..rounds.max(1)).map(round).collect();
+    times.sort_unstable_by(f64::total_cmp);
+    Times { best: times[0], median: times[times.len() / 2] }
 }
 
 struct Case {
@@ -89,8 +104,8 @@ fn main() -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
-        "{:<20} {:>11} {:>9} {:>9} {:>9} {:>9}",
-        "ns/sample", "bits/sample", "portable", "widest", "encode", "xor2"
+        "{:<20} {:>11} {:>11} {:>11} {:>11} {:>11} {:>11}",
+        "ns/sample", "bits/sample", "scalar", "portable", "widest", "encode", "xor2"
     )?;
     let n = CHUNKS * SAMPLES;
     for case in cases.iter().filter(|case| case.name.contains(&only)) {
@@ -99,9 +114,10 @@ fn main() -> anyhow::Result<()> {
         let chunks: Vec<Vec<EncodedChunk>> = series.iter().map(|(t, v)| chunk::encode_floats(t, v, SAMPLES)).collect();
         let total = SERIES * n;
         let bytes: usize = chunks.iter().flatten().map(|c| c.bytes.len()).sum();
+        let scalar = decode(rounds, &chunks, Kernel::Scalar, total);
         let portable = decode(rounds, &chunks, Kernel::Portable, total);
         let widest = decode(rounds, &chunks, Kernel::widest(), total);
-        let encode = best(rounds, total, || {
+        let encode = timed(rounds, total, || {
             for (t, v) in &series {
                 black_box(chunk::encode_floats(t, v, SAMPLES));
             }
@@ -109,17 +125,18 @@ fn main() -> anyhow::Result<()> {
         let xor2: Vec<_> = series.iter().map(|(t, v)| encode_xor2(t, v)).collect();
         let xor2 = decode(rounds, &xor2, Kernel::Portable, total);
         let bits = bytes as f64 * 8.0 / total as f64;
-        writeln!(out, "{:<20} {bits:>11.2} {portable:>9.2} {widest:>9.2} {encode:>9.2} {xor2:>9.2}", case.name)?;
+        let name = case.name;
+        writeln!(out, "{name:<20} {bits:>11.2} {scalar:>11} {portable:>11} {widest:>11} {encode:>11} {xor2:>11}")?;
     }
     writeln!(out, "widest kernel: {:?}", Kernel::widest())?;
     histograms(&mut out, rounds, &only)
 }
 
-fn decode(rounds: usize, chunks: &[Vec<EncodedChunk>], kernel: Kernel, samples: usize) -> f64 {
+fn decode(rounds: usize, chunks: &[Vec<EncodedChunk>], kernel: Kernel, samples: usize) -> Times {
     let series: Vec<Vec<(Encoding, &[u8])>> =
         chunks.iter().map(|s| s.iter().map(|c| (c.encoding, &c.bytes[..])).collect()).collect();
     let mut columns = Columns::new();
-    best(rounds, samples, || {
+    timed(rounds, samples, || {
         for chunks in &series {
             columns.clear();
             chunk::decode_many_with(kernel, chunks, &mut columns).expect("sound chunks");
@@ -189,8 +206,8 @@ fn histograms(out: &mut impl Write, rounds: usize, only: &str) -> anyhow::Result
         };
         let chunks = [encode(&samples)?];
         let decoded = decode(rounds, &chunks, Kernel::Portable, N);
-        let encoded = best(rounds, N, || _ = black_box(encode(&samples)));
-        writeln!(out, "{name} of {BUCKETS} buckets: decode {decoded:.0}, encode {encoded:.0} ns/sample")?;
+        let encoded = timed(rounds, N, || _ = black_box(encode(&samples)));
+        writeln!(out, "{name} of {BUCKETS} buckets: decode {decoded}, encode {encoded} ns/sample")?;
     }
     Ok(())
 }

@@ -137,7 +137,7 @@ pub fn decode_many(chunks: &[(Encoding, &[u8])], out: &mut Columns) -> Result<()
 }
 
 /// As [`decode_many`] with a kernel of choice, for comparing them: all give the same bits. One that
-/// this CPU lacks is replaced by the portable one.
+/// this CPU lacks is replaced by the scalar one.
 ///
 /// # Errors
 /// As [`decode_many`].

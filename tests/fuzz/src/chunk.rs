@@ -94,15 +94,16 @@ pub fn check_kernels(bytes: &[u8]) {
 
 fn compare_kernels(chunks: &[(Encoding, &[u8])]) {
     let len = chunks.iter().map(|c| c.1.len()).sum();
-    let [portable, widest] = [Kernel::Portable, Kernel::widest()].map(|kernel| {
+    let [scalar, portable, widest] = [Kernel::Scalar, Kernel::Portable, Kernel::widest()].map(|kernel| {
         let mut columns = Columns::new();
         let decode = || chunk::decode_many_with(kernel, chunks, &mut columns);
         bounded(len, MEMORY_FACTOR, decode).map(|()| (columns.t, bits(&columns.v)))
     });
     let mut one_by_one = Columns::new();
     let alone = chunks.iter().try_for_each(|(encoding, payload)| chunk::decode(*encoding, payload, &mut one_by_one));
-    assert_eq!(portable, alone.map(|()| (one_by_one.t, bits(&one_by_one.v))));
-    assert_eq!(widest, portable);
+    assert_eq!(scalar, alone.map(|()| (one_by_one.t, bits(&one_by_one.v))));
+    assert_eq!(portable, scalar);
+    assert_eq!(widest, scalar);
 }
 
 fn bits(values: &[f64]) -> Vec<u64> {

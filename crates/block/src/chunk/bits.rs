@@ -99,19 +99,21 @@ impl<'a> BitReader<'a> {
 
     /// A variable-length unsigned integer as Go's `encoding/binary` has it.
     pub(crate) fn uvarint(&mut self) -> Result<u64, Corrupt> {
-        let mut value = 0u64;
         if self.left() >= 64 {
-            let word = self.peek(64);
-            for i in 0..8 {
-                let byte = word << (8 * i) >> 56;
-                value |= (byte & 0x7f) << (7 * i);
-                if byte < 0x80 {
-                    self.pos += 8 * (i + 1);
-                    return Ok(value);
-                }
+            // The first byte that stands for the end, and the bits before it put together: sevens to
+            // fourteens, those to twenty-eights.
+            let word = self.peek(64).swap_bytes();
+            let ends = !word & 0x8080_8080_8080_8080;
+            if ends != 0 {
+                let used = ends.trailing_zeros() + 1;
+                let word = word << (64 - used) >> (64 - used);
+                let word = (word & 0x007f_007f_007f_007f) | (word & 0x7f00_7f00_7f00_7f00) >> 1;
+                let word = (word & 0x0000_3fff_0000_3fff) | (word & 0x3fff_0000_3fff_0000) >> 2;
+                self.pos += used as usize;
+                return Ok((word & 0x0fff_ffff) | (word & 0x0fff_ffff_0000_0000) >> 4);
             }
-            value = 0;
         }
+        let mut value = 0u64;
         for i in 0..10 {
             let byte = self.bits(8)?;
             if i == 9 && byte > 1 {

@@ -119,6 +119,11 @@ proptest! {
         let refs: Vec<_> = chunks.iter().map(|c| (c.encoding, &c.bytes[..])).collect();
         let mut out = Columns::new();
         decode_many(&refs, &mut out).expect("decodes");
+        for kernel in [Kernel::Scalar, Kernel::Portable] {
+            let mut same = Columns::new();
+            decode_many_with(kernel, &refs, &mut same).expect("decodes");
+            assert_eq!((&same.t, bits(&same.v)), (&out.t, bits(&out.v)));
+        }
         let all: Vec<_> = lists.concat();
         assert!(out.st.is_empty());
         // Start timestamps come up late and end early; the column has a place for every sample.
@@ -157,14 +162,17 @@ proptest! {
             let sound: Vec<_> = lists.iter().map(|s| floats(s)).collect();
             let mut refs: Vec<_> = sound.iter().map(|c| (c.encoding, &c.bytes[..])).collect();
             refs.insert(cut % refs.len(), (Encoding::Xor, payload));
-            let (mut many, mut single) = (Columns::new(), Columns::new());
-            let result = decode_many(&refs, &mut many);
+            let mut single = Columns::new();
             let expected = refs.iter().try_for_each(|(e, p)| decode(*e, p, &mut single));
-            assert_eq!(result, expected);
-            if result.is_ok() {
-                assert_eq!((&many.t, bits(&many.v)), (&single.t, bits(&single.v)));
-            } else {
-                assert!(many.is_empty());
+            for kernel in [Kernel::Scalar, Kernel::Portable, Kernel::widest()] {
+                let mut many = Columns::new();
+                let result = decode_many_with(kernel, &refs, &mut many);
+                assert_eq!(result, expected);
+                if result.is_ok() {
+                    assert_eq!((&many.t, bits(&many.v)), (&single.t, bits(&single.v)));
+                } else {
+                    assert!(many.is_empty());
+                }
             }
         }
     }

@@ -44,6 +44,8 @@ impl State {
 #[non_exhaustive]
 pub enum Kernel {
     /// Chunk after chunk, on any CPU.
+    Scalar,
+    /// What nearly every CPU of the kind has: eight chunks at a time with AVX2, else as [`Kernel::Scalar`].
     Portable,
     /// Sixteen chunks at a time, with AVX-512.
     Avx512,
@@ -54,7 +56,7 @@ impl Kernel {
     #[must_use]
     pub fn widest() -> Self {
         #[cfg(target_arch = "x86_64")]
-        if lanes::available() {
+        if lanes::has(Self::Avx512) {
             return Self::Avx512;
         }
         Self::Portable
@@ -84,7 +86,7 @@ pub(super) fn decode_many(kernel: Kernel, chunks: &[(Encoding, &[u8])], out: &mu
     }
     append(end, out, |t, v| {
         #[cfg(target_arch = "x86_64")]
-        if kernel == Kernel::Avx512 && lanes::available() && lanes::decode(&parts, t, v) {
+        if lanes::has(kernel) && lanes::decode(kernel, &parts, t, v) {
             return short;
         }
         let _only_one = kernel;

@@ -1,4 +1,4 @@
-//! The portable bulk kernel.
+//! The scalar bulk kernel.
 
 use super::super::window::Window;
 use super::{Slot, State, put};
