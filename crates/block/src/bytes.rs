@@ -11,10 +11,12 @@ pub(crate) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     /// Starts at `position` of the whole file `bytes`, so that offsets in errors are the file's.
+    #[inline]
     pub(crate) fn at(bytes: &'a [u8], position: usize) -> Self {
         Self { bytes, position: position.min(bytes.len()) }
     }
 
+    #[inline]
     pub(crate) fn position(&self) -> usize {
         self.position
     }
@@ -57,6 +59,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn be32(&mut self) -> Result<u32, Corrupt> {
         let bytes = self.take(4)?;
         Ok(u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
@@ -94,6 +97,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A zigzag-encoded signed number.
+    #[inline]
     pub(crate) fn varint(&mut self) -> Result<i64, Corrupt> {
         let raw = self.uvarint()?;
         Ok((raw >> 1).cast_signed() ^ -(raw & 1).cast_signed())

@@ -133,7 +133,16 @@ pub fn decode(encoding: Encoding, payload: &[u8], out: &mut Columns) -> Result<(
 /// # Errors
 /// As [`decode`], for the first damaged chunk. `out` is then as it was.
 pub fn decode_many(chunks: &[(Encoding, &[u8])], out: &mut Columns) -> Result<(), Corrupt> {
-    decode_many_with(Kernel::widest(), chunks, out)
+    decode_many_ahead(chunks, &[], out)
+}
+
+/// As [`decode_many`]; the CPU is asked meanwhile for `ahead`, payloads that are going to be decoded next and lie
+/// in mapped files.
+///
+/// # Errors
+/// As [`decode_many`].
+pub fn decode_many_ahead(chunks: &[(Encoding, &[u8])], ahead: &[&[u8]], out: &mut Columns) -> Result<(), Corrupt> {
+    decode_runs(Kernel::widest(), chunks, ahead, out)
 }
 
 /// As [`decode_many`] with a kernel of choice, for comparing them: all give the same bits. One that
@@ -142,12 +151,21 @@ pub fn decode_many(chunks: &[(Encoding, &[u8])], out: &mut Columns) -> Result<()
 /// # Errors
 /// As [`decode_many`].
 pub fn decode_many_with(kernel: Kernel, chunks: &[(Encoding, &[u8])], out: &mut Columns) -> Result<(), Corrupt> {
+    decode_runs(kernel, chunks, &[], out)
+}
+
+fn decode_runs(
+    kernel: Kernel,
+    chunks: &[(Encoding, &[u8])],
+    mut ahead: &[&[u8]],
+    out: &mut Columns,
+) -> Result<(), Corrupt> {
     let mark = out.mark();
     let is_xor = |c: &(Encoding, &[u8])| c.0 == Encoding::Xor;
     for run in chunks.chunk_by(|a, b| is_xor(a) && is_xor(b)) {
         let result = match run {
             [(encoding, payload)] => decode_into(*encoding, payload, out),
-            run => xor::decode_many(kernel, run, out),
+            run => xor::decode_many(kernel, run, std::mem::take(&mut ahead), out),
         };
         if let Err(e) = result {
             out.truncate(mark);
@@ -155,6 +173,8 @@ pub fn decode_many_with(kernel: Kernel, chunks: &[(Encoding, &[u8])], out: &mut 
             return Err(e);
         }
     }
+    // Where no run took them along.
+    ahead.iter().for_each(|payload| crate::prefetch(payload));
     out.level_starts();
     Ok(())
 }

@@ -1,5 +1,6 @@
 /// Asks the CPU to fetch bytes into the second-level cache, without waiting for them. Costs little and
 /// changes nothing else; on machines other than x86-64 it does nothing.
+#[inline]
 pub fn prefetch(bytes: &[u8]) {
     #[cfg(target_arch = "x86_64")]
     {

@@ -107,6 +107,7 @@ impl ChunkReader {
     ///
     /// # Errors
     /// As [`chunk`](Self::chunk).
+    #[inline]
     pub fn chunk_once(&self, chunk_ref: u64) -> Result<RawChunk<'_>, Corrupt> {
         let at = chunk_ref as u32 as usize / CHUNK_BYTES_MIN;
         let word = self.intact.get((chunk_ref >> 32) as usize).and_then(|words| words.get(at / 64));
@@ -130,6 +131,7 @@ impl ChunkReader {
     }
 
     /// Asks the CPU to fetch the begin of a chunk, which is soon to be read.
+    #[inline]
     pub fn prefetch(&self, chunk_ref: u64) {
         let offset = chunk_ref as u32 as usize;
         if let Some(begin) = self.segments.get((chunk_ref >> 32) as usize).and_then(|s| s.get(offset..offset + 1)) {
@@ -148,6 +150,7 @@ impl ChunkReader {
         Ok((chunk.encoding, payload))
     }
 
+    #[inline]
     fn read(&self, chunk_ref: u64, check: bool) -> Result<RawChunk<'_>, Corrupt> {
         let (segment, offset) = ((chunk_ref >> 32) as u32, chunk_ref as u32 as usize);
         let name = || segment_name(segment);
@@ -166,6 +169,7 @@ impl ChunkReader {
 ///
 /// # Errors
 /// When the chunk does not fit, its encoding is unknown or, with `check`, its checksum is wrong.
+#[inline]
 pub fn read_chunk(bytes: &[u8], offset: usize, check: bool) -> Result<RawChunk<'_>, Corrupt> {
     let mut cursor = Cursor::at(bytes, offset);
     let len = usize::try_from(cursor.uvarint()?).unwrap_or(usize::MAX);

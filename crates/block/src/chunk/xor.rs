@@ -68,8 +68,13 @@ pub(super) fn decode_one(payload: &[u8], count: usize, out: &mut Columns) -> Res
     append(count, out, |t, v| decode(payload, t, v))
 }
 
-/// Appends the samples of XOR chunks.
-pub(super) fn decode_many(kernel: Kernel, chunks: &[(Encoding, &[u8])], out: &mut Columns) -> Result<(), Corrupt> {
+/// Appends the samples of XOR chunks. The CPU is asked meanwhile for `ahead`, the payloads that come next.
+pub(super) fn decode_many(
+    kernel: Kernel,
+    chunks: &[(Encoding, &[u8])],
+    ahead: &[&[u8]],
+    out: &mut Columns,
+) -> Result<(), Corrupt> {
     let mut parts = Vec::with_capacity(chunks.len());
     let mut end = 0;
     // The first damaged chunk is told of, and that may be one before a short one.
@@ -86,10 +91,11 @@ pub(super) fn decode_many(kernel: Kernel, chunks: &[(Encoding, &[u8])], out: &mu
     }
     append(end, out, |t, v| {
         #[cfg(target_arch = "x86_64")]
-        if lanes::has(kernel) && lanes::decode(kernel, &parts, t, v) {
+        if lanes::has(kernel) && lanes::decode(kernel, &parts, ahead, t, v) {
             return short;
         }
         let _only_one = kernel;
+        ahead.iter().for_each(|payload| crate::prefetch(payload));
         for Part { payload, at, count } in parts {
             decode(payload, &mut t[at..at + count], &mut v[at..at + count])?;
         }

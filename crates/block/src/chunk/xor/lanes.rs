@@ -7,11 +7,15 @@
 //! covers) is done for the one lane by the scalar kernel's step. Damage makes them give up: then the
 //! scalar kernel decodes everything and finds out what is wrong.
 
+mod ahead;
 mod avx2;
 mod avx512;
+mod begin;
 
 use super::super::window::Window;
-use super::{Kernel, Part, Slot, State, begin, fast, go_on, put};
+use ahead::Ahead;
+
+use super::{Kernel, Part, Slot, State, fast, go_on, put};
 
 /// Most chunks side by side.
 const LANES: usize = 16;
@@ -35,8 +39,15 @@ pub(super) fn has(kernel: Kernel) -> bool {
     }
 }
 
-/// Decodes the chunks to their places in the columns; `false` if one is damaged.
-pub(super) fn decode(kernel: Kernel, parts: &[Part<'_>], t: &mut [Slot<i64>], v: &mut [Slot<f64>]) -> bool {
+/// Decodes the chunks to their places in the columns and asks for the lines of `ahead` meanwhile; `false` if
+/// one is damaged.
+pub(super) fn decode(
+    kernel: Kernel,
+    parts: &[Part<'_>],
+    ahead: &[&[u8]],
+    t: &mut [Slot<i64>],
+    v: &mut [Slot<f64>],
+) -> bool {
     let mut order = Vec::with_capacity(parts.len());
     let mut longest = 0;
     for part in parts {
@@ -50,13 +61,16 @@ pub(super) fn decode(kernel: Kernel, parts: &[Part<'_>], t: &mut [Slot<i64>], v:
     // Lanes go as far as the shortest of them.
     order.sort_unstable_by_key(|part| part.count);
     let mut buffer = Vec::with_capacity(order.len().min(LANES) * (longest + ROOM));
-    order.chunks(LANES).all(|some| {
+    let mut ahead = Ahead::new(ahead, order.chunks(LANES).map(|some| some[0].count / TILE).sum());
+    let sound = order.chunks(LANES).all(|some| {
         if some.len() < LANES_MIN {
             some.iter().all(|part| alone(part, t, v))
         } else {
-            batch(kernel, some, &mut buffer, t, v)
+            batch(kernel, some, &mut buffer, &mut ahead, t, v)
         }
-    })
+    });
+    ahead.rest();
+    sound
 }
 
 /// Whether a chunk is better off in a lane than alone.
@@ -71,13 +85,20 @@ fn alone(part: &Part<'_>, t: &mut [Slot<i64>], v: &mut [Slot<f64>]) -> bool {
 }
 
 /// Decodes up to [`LANES`] chunks, of at least ten samples each.
-fn batch(kernel: Kernel, parts: &[&Part<'_>], buffer: &mut Vec<u8>, t: &mut [Slot<i64>], v: &mut [Slot<f64>]) -> bool {
+fn batch(
+    kernel: Kernel,
+    parts: &[&Part<'_>],
+    buffer: &mut Vec<u8>,
+    ahead: &mut Ahead<'_>,
+    t: &mut [Slot<i64>],
+    v: &mut [Slot<f64>],
+) -> bool {
     let mut lanes = Lanes::default();
     let mut steps = usize::MAX;
     buffer.clear();
     for (i, part) in parts.iter().enumerate() {
         let range = part.at..part.at + part.count;
-        let Ok(state) = begin(part.payload, &mut t[range.clone()], &mut v[range]) else { return false };
+        let Some(state) = begin::begin(part.payload, &mut t[range.clone()], &mut v[range]) else { return false };
         let base = buffer.len() * 8;
         lanes.set(i, &State { pos: base + state.pos, ..state });
         lanes.base[i] = base as u64;
@@ -96,8 +117,8 @@ fn batch(kernel: Kernel, parts: &[&Part<'_>], buffer: &mut Vec<u8>, t: &mut [Slo
     let sound = unsafe {
         match kernel {
             // Few chunks fill the narrower one.
-            Kernel::Avx512 if parts.len() > avx2::LANES => avx512::run(&mut lanes, steps, buffer, t, v),
-            _ => avx2::run(&mut lanes, parts.len(), steps, buffer, t, v),
+            Kernel::Avx512 if parts.len() > avx2::LANES => avx512::run(&mut lanes, steps, buffer, ahead, t, v),
+            _ => avx2::run(&mut lanes, parts.len(), steps, buffer, ahead, t, v),
         }
     };
     sound

@@ -3,6 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::super::Slot;
+use super::ahead::Ahead;
 use super::{Lanes, TILE, put_rows, rare_step};
 
 /// Lanes of a vector.
@@ -38,10 +39,11 @@ pub(super) fn run(
     count: usize,
     steps: usize,
     buffer: &[u8],
+    ahead: &mut Ahead<'_>,
     t: &mut [Slot<i64>],
     v: &mut [Slot<f64>],
 ) -> bool {
-    (0..count.div_ceil(WIDE)).step_by(GROUPS).all(|first| run_groups(lanes, first, steps, buffer, t, v))
+    (0..count.div_ceil(WIDE)).step_by(GROUPS).all(|first| run_groups(lanes, first, steps, buffer, ahead, t, v))
 }
 
 /// Decodes `steps` samples per lane of the groups from `first` on.
@@ -51,6 +53,7 @@ fn run_groups(
     first: usize,
     steps: usize,
     buffer: &[u8],
+    ahead: &mut Ahead<'_>,
     t: &mut [Slot<i64>],
     v: &mut [Slot<f64>],
 ) -> bool {
@@ -60,6 +63,7 @@ fn run_groups(
     while left > 0 {
         let rows = left.min(TILE);
         left -= rows;
+        ahead.tile();
         for k in 0..rows {
             for group in [&mut a, &mut b] {
                 let (next, rare) = step(*group, buffer);

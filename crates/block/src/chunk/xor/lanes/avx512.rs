@@ -5,6 +5,7 @@ mod vector;
 use std::arch::x86_64::*;
 
 use super::super::Slot;
+use super::ahead::Ahead;
 use super::{LANES, Lanes, TILE, rare_step};
 use vector::{Rows, load_row, store, swap_bytes, transpose};
 
@@ -31,13 +32,21 @@ struct Group {
 
 /// Decodes `steps` samples per lane; `false` if a lane is damaged.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq")]
-pub(super) fn run(lanes: &mut Lanes, steps: usize, buffer: &[u8], t: &mut [Slot<i64>], v: &mut [Slot<f64>]) -> bool {
+pub(super) fn run(
+    lanes: &mut Lanes,
+    steps: usize,
+    buffer: &[u8],
+    ahead: &mut Ahead<'_>,
+    t: &mut [Slot<i64>],
+    v: &mut [Slot<f64>],
+) -> bool {
     let [mut a, mut b] = [load_group(lanes, 0), load_group(lanes, 1)];
     let mut tile = Tile([[[0; WIDE]; TILE]; 2 * GROUPS]);
     let mut left = steps;
     while left > 0 {
         let rows = left.min(TILE);
         left -= rows;
+        ahead.tile();
         for k in 0..rows {
             for group in [&mut a, &mut b] {
                 let (next, rare) = step(*group, buffer);
