@@ -28,4 +28,4 @@ mod vector;
 pub use engine::{Engine, Query, Settings};
 pub use explain::{Explained, Explanation};
 pub use plan::{Rewrite, Rewrites};
-pub use queryable::{Encoded, Error, Grid, Queryable, Select, SelectGrouping};
+pub use queryable::{Decoded, Encoded, Error, Grid, Queryable, Samples, Select, SelectGrouping};

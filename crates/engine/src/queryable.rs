@@ -31,13 +31,82 @@ pub trait Encoded: Debug + Send + Sync {
     /// When a chunk is damaged.
     fn decode(&self, i: usize, out: &mut Columns) -> Result<(), Corrupt>;
 
-    /// As [`decode`](Self::decode) for several series, one column set each: where series are short that may
-    /// be faster than one by one.
+    /// Replaces what is in `out` by the samples of the first of `series`, as many as are best decoded in one
+    /// go, at least one; gives how many.
     ///
     /// # Errors
     /// As [`decode`](Self::decode), for the first series that is damaged.
-    fn decode_run(&self, series: Range<usize>, out: &mut [Columns]) -> Result<(), Corrupt> {
-        series.zip(out).try_for_each(|(i, out)| self.decode(i, out))
+    fn decode_run(&self, series: Range<usize>, out: &mut Decoded) -> Result<usize, Corrupt> {
+        out.clear();
+        self.decode(series.start, &mut out.push_apart(1)[0])?;
+        Ok(1)
+    }
+}
+
+/// Samples of several series. Reused from run to run.
+#[derive(Debug, Default)]
+pub struct Decoded {
+    /// Floats without start timestamps of series that have nothing else, one behind the other.
+    pub together: Columns,
+    places: Vec<Place>,
+    apart: Vec<Columns>,
+    apart_used: usize,
+}
+
+/// Where a series' samples are.
+#[derive(Clone, Debug)]
+enum Place {
+    Together(Range<usize>),
+    Apart(usize),
+}
+
+/// The samples of one series.
+#[derive(Debug)]
+pub enum Samples<'a> {
+    /// Times and values, and nothing else.
+    Floats(&'a [i64], &'a [f64]),
+    Columns(&'a mut Columns),
+}
+
+impl Decoded {
+    /// Empties it and keeps its memory.
+    pub fn clear(&mut self) {
+        self.together.clear();
+        self.places.clear();
+        self.apart_used = 0;
+    }
+
+    /// The samples of the next series are these of [`together`](Self::together).
+    pub fn push(&mut self, floats: Range<usize>) {
+        self.places.push(Place::Together(floats));
+    }
+
+    /// Columns for the next series by themselves, one each, with whatever is in them.
+    pub fn push_apart(&mut self, count: usize) -> &mut [Columns] {
+        let own = self.apart_used..self.apart_used + count;
+        self.places.extend(own.clone().map(Place::Apart));
+        self.apart_used = own.end;
+        if self.apart.len() < own.end {
+            self.apart.resize_with(own.end, Columns::new);
+        }
+        &mut self.apart[own]
+    }
+
+    /// The samples of series `i` of those that were decoded.
+    ///
+    /// # Panics
+    /// When there are not so many.
+    pub fn series(&mut self, i: usize) -> Samples<'_> {
+        match &self.places[i] {
+            Place::Together(at) => Samples::Floats(&self.together.t[at.clone()], &self.together.v[at.clone()]),
+            Place::Apart(number) => Samples::Columns(&mut self.apart[*number]),
+        }
+    }
+
+    /// How many bytes of memory the samples take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.apart.iter().chain([&self.together]).map(Columns::bytes).sum()
     }
 }
 

@@ -23,7 +23,7 @@ use std::ops::Range;
 
 use block::Columns;
 use model::TimeRange;
-use windows::Windows;
+use windows::{Windows, has_stale};
 
 use crate::Grid;
 use crate::vector::ABSENT;
@@ -76,6 +76,11 @@ impl Rollup {
     /// Whether it reads single samples within the lookback instead of windows.
     pub(crate) fn is_instant(self) -> bool {
         matches!(self, Self::Instant | Self::Smoothed | Self::Timestamp | Self::StartTimestamp)
+    }
+
+    /// Whether it looks at staleness markers. To the others they are not there.
+    pub(crate) fn sees_stale(self) -> bool {
+        self.is_instant() && self != Self::Smoothed
     }
 }
 
@@ -157,8 +162,9 @@ impl Params<'_> {
     }
 }
 
-/// Rolls one series up into `out`, one place a step. `t` ascends strictly; for range rollups `v` holds
-/// no staleness markers (see [`windows::drop_stale`]).
+/// Rolls one series up into `out`, one place a step. `t` ascends strictly. `false`, and nothing of use in `out`,
+/// where a staleness marker is in the way of a rollup that does not look at them: see [`drop_stale`].
+#[must_use]
 pub(crate) fn roll(
     rollup: Rollup,
     shape: &Shape,
@@ -167,20 +173,26 @@ pub(crate) fn roll(
     v: &[f64],
     scratch: &mut Scratch,
     out: &mut [f64],
-) {
+) -> bool {
     debug_assert_eq!(out.len(), shape.grid.len());
+    // Looking for resets finds markers as well.
+    let found_later = shape.edges == Edges::Open && rate::Kind::of(rollup).is_some_and(rate::Kind::is_counter);
+    if !rollup.sees_stale() && !found_later && has_stale(v) {
+        return false;
+    }
     if shape.edges != Edges::Open || rollup == Rollup::Smoothed || shape.at_ms.is_some() {
         return roll_alive(rollup, shape, params, t, v, scratch, out);
     }
     let alive = shape.alive(t);
     out[..alive.start].fill(ABSENT);
     out[alive.end..].fill(ABSENT);
-    if !alive.is_empty() {
-        let cut = |row: &'_ [f64]| alive.start.min(row.len())..alive.end.min(row.len());
-        let params = Params { first: &params.first[cut(params.first)], second: &params.second[cut(params.second)] };
-        let grid = Grid { start_ms: shape.grid.at(alive.start), end_ms: shape.grid.at(alive.end - 1), ..shape.grid };
-        roll_alive(rollup, &Shape { grid, ..*shape }, params, t, v, scratch, &mut out[alive]);
+    if alive.is_empty() {
+        return true;
     }
+    let cut = |row: &'_ [f64]| alive.start.min(row.len())..alive.end.min(row.len());
+    let params = Params { first: &params.first[cut(params.first)], second: &params.second[cut(params.second)] };
+    let grid = Grid { start_ms: shape.grid.at(alive.start), end_ms: shape.grid.at(alive.end - 1), ..shape.grid };
+    roll_alive(rollup, &Shape { grid, ..*shape }, params, t, v, scratch, &mut out[alive])
 }
 
 /// As [`roll`], where nearly all windows have samples.
@@ -192,14 +204,27 @@ fn roll_alive(
     v: &[f64],
     scratch: &mut Scratch,
     out: &mut [f64],
-) {
+) -> bool {
     if !t.is_empty()
         && shape.edges == Edges::Open
         && let Some(kind) = rate::Kind::of(rollup)
     {
-        scratch.sides.find(shape, t, v);
-        return rate::extrapolated(shape, kind, v, &scratch.sides, &mut scratch.marks, out);
+        return rate::extrapolated(shape, kind, (t, v), &mut scratch.sides, &mut scratch.marks, out);
     }
+    roll_others(rollup, shape, params, t, v, scratch, out);
+    true
+}
+
+/// All rollups that do not extrapolate.
+fn roll_others(
+    rollup: Rollup,
+    shape: &Shape,
+    params: Params<'_>,
+    t: &[i64],
+    v: &[f64],
+    scratch: &mut Scratch,
+    out: &mut [f64],
+) {
     out.fill(ABSENT);
     if t.is_empty() {
         return;

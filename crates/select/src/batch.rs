@@ -4,9 +4,9 @@ mod splice;
 use std::cell::RefCell;
 use std::ops::Range;
 
-use block::chunk::{decode_many, sample_count};
+use block::chunk::{decode_many, decode_many_ahead, sample_count};
 use block::{Aggregate, Columns, Corrupt, Encoding};
-use engine::Encoded;
+use engine::{Decoded, Encoded};
 use model::{LabelsRef, TimeRange};
 use store::dedup::{Lanes, penalty, split_lanes, stable, union};
 use store::{ChunkMeta, SeriesBatch};
@@ -41,13 +41,17 @@ struct Scratch {
     /// One for each replica.
     replicas: Vec<Columns>,
     sparse: Sparse,
-    /// Several series' floats, one behind the other, and where each ends.
+    /// Several series' floats, one behind the other.
     run: Columns,
+    /// Where each of them ends.
     ends: Vec<usize>,
+    /// The batch by its address, and the first series of it whose chunks were asked for ahead.
+    asked_for: Option<(usize, usize)>,
 }
 
-/// With so many chunks a series is decoded well by itself.
-const ENOUGH_CHUNKS: usize = 40;
+/// So many chunks are decoded in one go: enough for lanes of about the same length, few enough for their samples
+/// to stay in the second-level cache until they are looked at.
+const RUN_CHUNKS: usize = 192;
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
@@ -64,8 +68,7 @@ impl Batch {
         let chunks = self.batch.chunks_of(i);
         let Scratch { lanes, parts, .. } = scratch;
         // What replicas give cell by cell may differ from all they have, even where chunks do not overlap.
-        let lone = chunks.windows(2).all(|w| w[0].replica == w[1].replica);
-        if lone && disjoint(chunks) {
+        if is_lone(chunks) && disjoint(chunks) {
             return self.decode_chunks(chunks.iter(), out);
         }
         match self.mode {
@@ -103,56 +106,67 @@ impl Batch {
         Ok(())
     }
 
-    /// Decodes the first or only replicas of several series in one go, which is faster than one by one where each
-    /// has few chunks; `false` where one of the series does not allow it.
+    /// Those of `series`, at least the first, that are decoded in one go.
+    fn run(&self, series: Range<usize>) -> Range<usize> {
+        let mut chunks = 0;
+        let fit = series.clone().take_while(|&i| {
+            let own = self.batch.chunks_of(i);
+            chunks += own.len();
+            chunks <= RUN_CHUNKS && self.allows_run(own)
+        });
+        series.start..series.start + fit.count().max(1).min(series.len())
+    }
+
+    /// Whether a series' chunks are floats of one replica, or of several of which the first is decoded by itself.
+    fn allows_run(&self, chunks: &[ChunkMeta]) -> bool {
+        let raw = |c: &ChunkMeta| c.aggregate == Aggregate::Raw && c.encoding == Encoding::Xor;
+        let follow = |w: &[ChunkMeta]| w[0].replica == w[1].replica && w[0].max_time < w[1].min_time;
+        chunks.iter().all(raw)
+            && (chunks.windows(2).all(follow) || self.is_stable() && !is_lone(chunks) && is_simple(chunks))
+    }
+
+    fn is_stable(&self) -> bool {
+        matches!(self.mode, Mode::Stable(Some(_)))
+    }
+
+    /// Appends the samples of the first or only replicas of several series, all of which allow it, and asks for
+    /// what comes next meanwhile; `ends` is filled with where each series' are.
     fn decode_together(
         &self,
         series: Range<usize>,
-        scratch: &mut Scratch,
-        out: &mut [Columns],
-    ) -> Result<bool, Corrupt> {
-        let mut list: Vec<(Encoding, &[u8])> = Vec::with_capacity(series.len() * 4);
-        let mut end = 0;
-        scratch.ends.clear();
-        for i in series.clone() {
+        ahead: &[&[u8]],
+        ends: &mut Vec<usize>,
+        out: &mut Columns,
+    ) -> Result<(), Corrupt> {
+        let mut list: Vec<(Encoding, &[u8])> = Vec::with_capacity(RUN_CHUNKS);
+        let mut end = out.t.len();
+        ends.clear();
+        for i in series {
             let chunks = self.batch.chunks_of(i);
-            let lead = first_replica(chunks);
-            let lone = chunks.iter().all(|c| c.replica as usize == lead);
-            let own = || of_replica(chunks, lead);
-            let alone = lone || matches!(self.mode, Mode::Stable(Some(_)));
-            if !alone || own().any(|c| c.encoding != Encoding::Xor) || !is_simple(chunks) {
-                return Ok(false);
-            }
-            for chunk in own() {
+            for chunk in of_replica(chunks, first_replica(chunks)) {
                 let payload = self.batch.payload(chunk);
                 end += sample_count(chunk.encoding, payload)? as usize;
                 list.push((chunk.encoding, payload));
             }
-            scratch.ends.push(end);
+            ends.push(end);
         }
-        scratch.run.clear();
-        decode_many(&list, &mut scratch.run)?;
-        let mut from = 0;
-        for (&to, out) in scratch.ends.iter().zip(out) {
-            copy(&scratch.run, from..to, out);
-            from = to;
-        }
-        Ok(true)
+        decode_many_ahead(&list, ahead, out)
     }
 
-    /// Asks the CPU to fetch the chunks of series `i`: they are next, and lie all over mapped files.
-    fn prefetch(&self, i: usize) {
-        if i >= self.batch.len() {
-            return;
+    /// What decoding some series is going to read.
+    fn payloads(&self, series: Range<usize>) -> Vec<&[u8]> {
+        let mut payloads = Vec::with_capacity(RUN_CHUNKS);
+        for i in series {
+            let chunks = self.batch.chunks_of(i);
+            let lead = first_replica(chunks);
+            payloads.extend(chunks.iter().map(|chunk| {
+                let payload = self.batch.payload(chunk);
+                // Of the others most are not decoded.
+                let sparse = chunk.replica as usize != lead && self.is_stable();
+                if sparse { &payload[..payload.len().min(1)] } else { payload }
+            }));
         }
-        let chunks = self.batch.chunks_of(i);
-        let lead = first_replica(chunks);
-        for chunk in chunks {
-            let payload = self.batch.payload(chunk);
-            // Of the others most are not decoded.
-            let sparse = chunk.replica as usize != lead && matches!(self.mode, Mode::Stable(Some(_)));
-            block::prefetch(if sparse { &payload[..payload.len().min(1)] } else { payload });
-        }
+        payloads
     }
 
     /// Replaces what is in `out` by the samples of chunks that do not overlap.
@@ -178,35 +192,51 @@ impl Encoded for Batch {
         self.batch.labels_of(i)
     }
 
-    fn decode_run(&self, series: Range<usize>, out: &mut [Columns]) -> Result<(), Corrupt> {
-        let few = self.batch.chunks_of(series.start).len() < ENOUGH_CHUNKS;
-        let is_stable = matches!(self.mode, Mode::Stable(Some(_)));
+    fn decode_run(&self, series: Range<usize>, out: &mut Decoded) -> Result<usize, Corrupt> {
+        let run = self.run(series.clone());
+        let next = self.run(run.end..series.end);
+        out.clear();
         let all = SCRATCH.with_borrow_mut(|scratch| {
-            if few {
-                (series.end..series.end + series.len()).for_each(|i| self.prefetch(i));
-                if !self.decode_together(series.clone(), scratch, out)? {
-                    return Ok(false);
-                }
-            } else if is_stable {
-                for (i, out) in series.clone().zip(&mut *out) {
-                    self.prefetch(i + 1);
-                    self.decode_first(i, scratch, out)?;
-                }
-            } else {
+            // The chunks lie all over mapped files, so each run's are asked for while the one before is decoded.
+            let own = std::ptr::from_ref(self).addr();
+            if scratch.asked_for != Some((own, run.start)) {
+                self.payloads(run.clone()).into_iter().for_each(block::prefetch);
+            }
+            scratch.asked_for = (!next.is_empty()).then_some((own, next.start));
+            let ahead = self.payloads(next);
+            if !self.allows_run(self.batch.chunks_of(run.start)) {
+                ahead.into_iter().for_each(block::prefetch);
                 return Ok(false);
             }
-            self.stitch(series.clone(), scratch, out)?;
+            let (mut ends, mut from) = (std::mem::take(&mut scratch.ends), 0);
+            if !self.is_stable() || run.clone().all(|i| is_lone(self.batch.chunks_of(i))) {
+                self.decode_together(run.clone(), &ahead, &mut ends, &mut out.together)?;
+                for &to in &ends {
+                    out.push(from..to);
+                    from = to;
+                }
+            } else {
+                scratch.run.clear();
+                self.decode_together(run.clone(), &ahead, &mut ends, &mut scratch.run)?;
+                let out = out.push_apart(run.len());
+                for (&to, out) in ends.iter().zip(&mut *out) {
+                    copy(&scratch.run, from..to, out);
+                    from = to;
+                }
+                self.stitch(run.clone(), scratch, out)?;
+            }
+            scratch.ends = ends;
             Ok::<_, Corrupt>(true)
         });
-        if let Ok(true) = all {
-            return Ok(());
+        if !matches!(all, Ok(true)) {
+            // One by one: that is always possible, and says what is wrong with which.
+            out.clear();
+            run.clone().zip(out.push_apart(run.len())).try_for_each(|(i, out)| self.decode(i, out))?;
         }
-        // One by one: that is always possible, and says what is wrong with which.
-        series.zip(out).try_for_each(|(i, out)| self.decode(i, out))
+        Ok(run.len())
     }
 
     fn decode(&self, i: usize, out: &mut Columns) -> Result<(), Corrupt> {
-        self.prefetch(i + 1);
         let decoded = SCRATCH.with_borrow_mut(|scratch| {
             self.decode_first(i, scratch, out)?;
             self.stitch(i..i + 1, scratch, std::slice::from_mut(out))
@@ -224,6 +254,11 @@ fn copy(from: &Columns, range: Range<usize>, out: &mut Columns) {
 
 fn of_replica(chunks: &[ChunkMeta], number: usize) -> impl Iterator<Item = &ChunkMeta> {
     chunks.iter().filter(move |c| c.replica as usize == number)
+}
+
+/// Whether all chunks are of one replica.
+fn is_lone(chunks: &[ChunkMeta]) -> bool {
+    chunks.windows(2).all(|w| w[0].replica == w[1].replica)
 }
 
 /// Whether each chunk starts after the one before it has ended.

@@ -168,7 +168,7 @@ impl Groups<'_> {
             }
         }
         let mut natives = morsel.natives.iter().peekable();
-        for (i, row) in morsel.rows.chunks_exact(self.steps).enumerate() {
+        for (i, row) in morsel.rows().enumerate() {
             let key = morsel.key(i * keys + key);
             match natives.next_if(|native| native.row == i) {
                 None => self.add(key, row, false)?,

@@ -21,7 +21,7 @@ impl Sink for Collect<'_> {
     fn absorb(&mut self, morsel: &mut Morsel) -> Result<(), Error> {
         self.vector.reserve(morsel.count)?;
         let from = self.vector.len();
-        self.vector.values.extend_from_slice(&morsel.rows);
+        self.vector.values.extend_from_slice(morsel.values());
         self.vector.series.append(&mut morsel.heads);
         for native in morsel.natives.drain(..) {
             self.histograms += native.histograms.iter().flatten().map(|h| samples_in(h)).sum::<usize>();

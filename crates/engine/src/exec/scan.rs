@@ -22,7 +22,7 @@ use crate::plan::{INFO, Id, Rewrite, Scan};
 use crate::rollup::native::{self, About};
 use crate::rollup::{self, Edges, Params, Rollup, Scratch, Shape};
 use crate::vector::{ABSENT, Head, Histograms, drop_metadata, is_absent, samples_in, weight};
-use crate::{Encoded, Error, Select};
+use crate::{Decoded, Encoded, Error, Samples, Select};
 
 /// What the reader of a scan needs of each series beside its row.
 #[derive(Clone, Debug, Default)]
@@ -35,8 +35,9 @@ pub(super) struct Wants {
 /// The rows of a run of series; series without any value are left out.
 #[derive(Debug, Default)]
 pub(super) struct Morsel {
-    /// `[series × steps]`.
-    pub(super) rows: Vec<f64>,
+    /// `[series × steps]`: the first `count` rows; what is behind them means nothing.
+    room: Vec<f64>,
+    steps: usize,
     /// One for each row, if wanted.
     pub(super) heads: Vec<Head>,
     /// The keys one after the other, if wanted; `key_ends[i]` is where the
@@ -64,8 +65,7 @@ pub(super) struct NativeRow {
 impl Morsel {
     /// Empties it and keeps its memory.
     fn clear(&mut self) {
-        let Self { rows, heads, keys, key_ends, count, natives, notes, lease } = self;
-        rows.clear();
+        let Self { room, steps: _, heads, keys, key_ends, count, natives, notes, lease } = self;
         heads.clear();
         keys.clear();
         key_ends.clear();
@@ -73,8 +73,22 @@ impl Morsel {
         (*count, *notes) = (0, Notes::default());
         // What was for histograms.
         if let Some(lease) = lease {
-            drop(lease.split(lease.bytes().saturating_sub(rows.capacity() as u64 * 8)));
+            drop(lease.split(lease.bytes().saturating_sub(room.capacity() as u64 * 8)));
         }
+    }
+
+    /// `[series × steps]`.
+    pub(super) fn values(&self) -> &[f64] {
+        &self.room[..self.count * self.steps]
+    }
+
+    pub(super) fn rows(&self) -> impl ExactSizeIterator<Item = &[f64]> {
+        self.values().chunks_exact(self.steps.max(1))
+    }
+
+    /// The row behind the last one that counts.
+    fn next_row(&mut self) -> &mut [f64] {
+        &mut self.room[self.count * self.steps..][..self.steps]
     }
 
     pub(super) fn key(&self, i: usize) -> &[u8] {
@@ -115,8 +129,9 @@ pub(super) struct Work {
 
 #[derive(Debug, Default)]
 struct Buffers {
-    /// One for each series that is decoded in one go.
-    columns: Vec<Columns>,
+    decoded: Decoded,
+    /// For series that are changed before they are rolled up.
+    columns: Columns,
     scratch: Scratch,
     /// For the columns.
     lease: Option<MemoryLease>,
@@ -295,17 +310,6 @@ fn morsel_size(shape: &Shape) -> usize {
     (by_time as usize).min(by_steps.max(1))
 }
 
-/// How many series are decoded in one go: several where each has only a few chunks.
-fn decoded_together(shape: &Shape) -> usize {
-    const HOUR_MS: i64 = 3_600_000;
-    let samples = shape.samples();
-    match samples.max.saturating_sub(samples.min) / HOUR_MS {
-        0..4 => 16,
-        4..36 => 4,
-        _ => 1,
-    }
-}
-
 /// # Errors
 /// When there is something to smooth by a factor that is none.
 pub(super) fn check_factors(params: Params<'_>, shape: &Shape, columns: &Columns) -> Result<(), Error> {
@@ -343,28 +347,29 @@ impl Work {
         let mut buffers = taken.unwrap_or_default();
         let spare = self.morsels.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut morsel = spare.unwrap_or_default();
-        morsel.rows.reserve_exact(range.len() * self.shape.grid.len());
-        self.pay(&mut morsel.lease, morsel.rows.capacity() * 8)?;
+        morsel.steps = self.shape.grid.len();
+        let wanted = range.len() * morsel.steps;
+        if morsel.room.len() < wanted {
+            morsel.room.reserve_exact(wanted - morsel.room.len());
+            self.pay(&mut morsel.lease, morsel.room.capacity() * 8)?;
+            morsel.room.resize(wanted, ABSENT);
+        }
         let (mut samples, mut natives) = (0, 0);
-        let together = decoded_together(&self.shape);
-        buffers.columns.resize_with(together, Columns::new);
-        for from in range.clone().step_by(together) {
+        let mut from = range.start;
+        while from < range.end {
             self.cx.check()?;
-            let part = from..(from + together).min(range.end);
-            match &mut buffers.columns[..] {
-                [columns] => batch.decode(from, columns)?,
-                columns => batch.decode_run(part.clone(), columns)?,
-            }
-            let held: usize = buffers.columns.iter().map(Columns::bytes).sum();
+            let count = batch.decode_run(from..range.end, &mut buffers.decoded)?;
+            let held = buffers.decoded.bytes() + buffers.columns.bytes();
             self.pay(&mut buffers.lease, held)?;
-            for (columns, i) in buffers.columns.iter_mut().zip(part) {
+            for k in 0..count {
                 let known = morsel.natives.len();
-                samples += self.series(batch, i, columns, &mut buffers.scratch, &mut morsel)?;
+                samples += self.series(batch.labels(from + k), k, &mut buffers, &mut morsel)?;
                 if let Some(new) = morsel.natives.get(known) {
                     natives += weight(&new.histograms);
-                    self.pay(&mut morsel.lease, morsel.rows.capacity() * 8 + natives as usize)?;
+                    self.pay(&mut morsel.lease, morsel.room.capacity() * 8 + natives as usize)?;
                 }
             }
+            from += count;
         }
         watch.end(range.len(), samples);
         self.buffers.lock().unwrap_or_else(PoisonError::into_inner).push(buffers);
@@ -388,51 +393,65 @@ impl Work {
         self.morsels.lock().unwrap_or_else(PoisonError::into_inner).push(morsel);
     }
 
-    /// Appends the row of series `i`, whose samples are in `columns`, to the morsel, unless it has no value; gives the number of samples.
+    /// Appends the row of the `k`th series that was decoded, unless it has no value; gives the number of samples.
     fn series(
         &self,
-        batch: &dyn Encoded,
-        i: usize,
-        columns: &mut Columns,
-        scratch: &mut Scratch,
+        labels: LabelsRef<'_>,
+        k: usize,
+        buffers: &mut Buffers,
         morsel: &mut Morsel,
     ) -> Result<u64, Error> {
-        let from = morsel.rows.len();
-        morsel.rows.resize(from + self.shape.grid.len(), ABSENT);
-        let samples = self.fill(batch.labels(i), columns, scratch, morsel, from)?;
-        if morsel.rows.len() > morsel.count * self.shape.grid.len() {
-            morsel.rows.truncate(from);
-        }
+        let Buffers { decoded, columns, scratch, .. } = buffers;
+        let samples = match decoded.series(k) {
+            Samples::Floats(t, v) => {
+                let row = morsel.next_row();
+                let special = matches!(self.rollup, Rollup::DoubleExponential | Rollup::Quantile);
+                if !special && rollup::roll(self.rollup, &self.shape, self.params(), t, v, scratch, row) {
+                    self.finish(labels, None, morsel);
+                    t.len() as u64
+                } else {
+                    columns.clear();
+                    columns.t.extend_from_slice(t);
+                    columns.v.extend_from_slice(v);
+                    self.fill(labels, columns, scratch, morsel)?
+                }
+            }
+            Samples::Columns(columns) => self.fill(labels, columns, scratch, morsel)?,
+        };
         Ok(samples)
     }
 
-    /// Evaluates a series into the row that begins at `from`, and counts it if it has a value.
+    fn params(&self) -> Params<'_> {
+        Params { first: &self.first, second: &self.second }
+    }
+
+    /// Evaluates a series into the next row, and counts it if it has a value.
     fn fill(
         &self,
         labels: LabelsRef<'_>,
         columns: &mut Columns,
         scratch: &mut Scratch,
         morsel: &mut Morsel,
-        from: usize,
     ) -> Result<u64, Error> {
-        let row = &mut morsel.rows[from..];
+        let Morsel { room, steps, count, notes, .. } = morsel;
+        let row = &mut room[*count * *steps..][..*steps];
         if !self.starts {
             columns.clear_starts();
         }
-        let sees_stale = self.rollup.is_instant() && self.rollup != Rollup::Smoothed;
+        let sees_stale = self.rollup.sees_stale();
         if !sees_stale {
             rollup::drop_stale(columns);
         }
-        let params = Params { first: &self.first, second: &self.second };
+        let params = self.params();
         if self.rollup == Rollup::DoubleExponential {
             check_factors(params, &self.shape, columns)?;
         }
         let overlapping = rollup::roll_with_starts(self.rollup, &self.shape, columns, row);
         if overlapping.is_none() {
-            rollup::roll(self.rollup, &self.shape, params, &columns.t, &columns.v, scratch, row);
+            let _no_marker_left = rollup::roll(self.rollup, &self.shape, params, &columns.t, &columns.v, scratch, row);
         }
         if self.rollup == Rollup::Quantile {
-            note_quantiles(&self.first, row, &mut morsel.notes, self.span);
+            note_quantiles(&self.first, row, notes, self.span);
         }
         let samples = columns.len() as u64;
         let mut histograms = None;
@@ -444,7 +463,7 @@ impl Work {
                 rollup::drop_stale_histograms(columns);
             }
             let metric = labels.get(METRIC_NAME).unwrap_or("");
-            let mut about = About { notes: &mut morsel.notes, metric, span: self.span };
+            let mut about = About { notes, metric, span: self.span };
             if self.floats_only {
                 let any = native::roll(Rollup::Instant, &self.shape, columns, &mut row.to_vec(), &mut about);
                 if any.is_some() {
@@ -454,20 +473,28 @@ impl Work {
             histograms = native::roll(self.rollup, &self.shape, columns, row, &mut about);
         }
         if let Some(times @ 1..) = overlapping {
-            morsel.notes.start_time_overlap(labels.get(METRIC_NAME).unwrap_or(""), times, self.span);
+            notes.start_time_overlap(labels.get(METRIC_NAME).unwrap_or(""), times, self.span);
         }
+        self.finish(labels, histograms, morsel);
+        Ok(samples)
+    }
+
+    /// Counts the next row if it has a value, and adds what is wanted beside it.
+    fn finish(&self, labels: LabelsRef<'_>, mut histograms: Option<Histograms>, morsel: &mut Morsel) {
+        let Morsel { room, steps, count, notes, .. } = morsel;
+        let row = &mut room[*count * *steps..][..*steps];
         if native::is_empty(row, histograms.as_ref()) {
-            return Ok(samples);
+            return;
         }
         if self.check_counter && row.iter().any(|&v| !is_absent(v)) {
-            morsel.notes.check_counter(|name| labels.get(name), self.types, self.span);
+            notes.check_counter(|name| labels.get(name), self.types, self.span);
         }
         for map in &self.maps {
-            map.apply(row, &mut morsel.notes);
-            histograms = histograms.and_then(|h| map.apply_histograms(row, h, &mut morsel.notes));
+            map.apply(row, notes);
+            histograms = histograms.and_then(|h| map.apply_histograms(row, h, notes));
         }
         if !self.maps.is_empty() && native::is_empty(row, histograms.as_ref()) {
-            return Ok(samples);
+            return;
         }
         if let Some(histograms) = histograms {
             let stripped = self.drops_name && !self.delayed;
@@ -486,6 +513,5 @@ impl Work {
                 (drop_name, _) => Head { drop_name, ..Head::new(labels) },
             });
         }
-        Ok(samples)
     }
 }

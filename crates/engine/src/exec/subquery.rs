@@ -38,7 +38,8 @@ impl Run<'_> {
             if rollup == Rollup::DoubleExponential {
                 check_factors(params, &shape, &columns)?;
             }
-            rollup::roll(rollup, &shape, params, &columns.t, &columns.v, &mut scratch, &mut row);
+            // What is absent is no sample, so there is no staleness marker.
+            let _rolled = rollup::roll(rollup, &shape, params, &columns.t, &columns.v, &mut scratch, &mut row);
             if rollup == Rollup::Quantile {
                 note_quantiles(params.first, &row, self.notes, span);
             }

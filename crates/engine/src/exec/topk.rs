@@ -170,7 +170,7 @@ impl Sink for Best<'_> {
         for native in std::mem::take(&mut morsel.natives) {
             heads[native.row].histograms = Some(native.histograms);
         }
-        for (i, (head, row)) in heads.into_iter().zip(morsel.rows.chunks_exact(self.steps)).enumerate() {
+        for (i, (head, row)) in heads.into_iter().zip(morsel.rows()).enumerate() {
             self.add(morsel.key(i), head, row)?;
         }
         Ok(())

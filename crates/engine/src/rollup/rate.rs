@@ -1,5 +1,7 @@
 //! `rate`, `increase`, `delta`, `irate`, `idelta`.
 
+use model::is_stale;
+
 use super::sides::Sides;
 use super::{Rollup, Shape, Windows};
 use crate::math::{Divisor, seconds};
@@ -14,6 +16,11 @@ pub(super) enum Kind {
 }
 
 impl Kind {
+    /// Whether values are a counter's.
+    pub(super) fn is_counter(self) -> bool {
+        self != Self::Delta
+    }
+
     pub(super) fn of(rollup: Rollup) -> Option<Self> {
         match rollup {
             Rollup::Rate => Some(Self::Rate),
@@ -36,15 +43,16 @@ struct Formula {
     step_ms: i64,
 }
 
-/// Growth over the window, extrapolated to its edges where samples come close enough to them.
+/// Growth over the window, extrapolated to its edges where samples come close enough to them. `false` if one of a
+/// counter's values is a staleness marker.
 pub(super) fn extrapolated(
     shape: &Shape,
     kind: Kind,
-    v: &[f64],
-    sides: &Sides,
+    (t, v): (&[i64], &[f64]),
+    sides: &mut Sides,
     resets: &mut Vec<u32>,
     out: &mut [f64],
-) {
+) -> bool {
     let formula = Formula {
         per: Divisor::new(if kind == Kind::Rate { seconds(shape.window_ms) } else { 1.0 }),
         thousand: Divisor::new(1000.0),
@@ -52,13 +60,20 @@ pub(super) fn extrapolated(
         end: shape.end(0),
         step_ms: if shape.at_ms.is_some() { 0 } else { shape.grid.step_ms },
     };
-    if kind == Kind::Delta {
-        return extrapolate_gauge(formula, sides, out);
+    if !kind.is_counter() {
+        sides.find(shape, t, v);
+        extrapolate_gauge(formula, sides, out);
+        return true;
     }
-    extrapolate_counter(formula, sides, out);
+    let mut stale = v.first().is_some_and(|v| is_stale(*v));
     resets.clear();
-    find_resets(v, resets);
-    add_resets(formula, sides, v, resets, out);
+    find_resets(v, resets, &mut stale);
+    if !stale {
+        sides.find(shape, t, v);
+        extrapolate_counter(formula, sides, out);
+        add_resets(formula, sides, v, resets, out);
+    }
+    !stale
 }
 
 /// Computes the steps anew whose window sees a reset: they are few. The value before each reset is added
@@ -192,17 +207,19 @@ impl Formula {
 }
 
 widest! {
-    /// Places whose value is below the one before. Neither does a NaN fall, nor what follows one.
-    fn find_resets(v: &[f64], resets: &mut Vec<u32>) {
+    /// Places whose value is below the one before. Neither does a NaN fall, nor what follows one. Staleness
+    /// markers behind the first place are found on the way.
+    fn find_resets(v: &[f64], resets: &mut Vec<u32>, stale: &mut bool) {
         const BLOCK: usize = 64;
         let Some(pairs) = v.len().checked_sub(1) else { return };
         let (before, now) = (&v[..pairs], &v[1..]);
-        // Most blocks have none, and finding that out runs on whole vectors.
+        // Most blocks have neither resets nor NaN, and finding that out runs on whole vectors.
         for (block, (before, now)) in before.chunks(BLOCK).zip(now.chunks(BLOCK)).enumerate() {
-            let fell = before.iter().zip(now).fold(false, |fell, (before, now)| fell | (now < before));
-            if fell {
+            let grows = before.iter().zip(now).fold(true, |grows, (before, now)| grows & (now >= before));
+            if !grows {
                 let places = before.iter().zip(now).enumerate().filter(|(_, (before, now))| now < before);
                 resets.extend(places.map(|(i, _)| (block * BLOCK + i + 1) as u32));
+                *stale |= now.iter().any(|v| is_stale(*v));
             }
         }
     }

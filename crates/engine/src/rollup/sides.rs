@@ -1,8 +1,5 @@
 //! The samples on both sides of windows' edges, fetched while the edges are found.
 
-#[cfg(target_arch = "x86_64")]
-mod wide;
-
 use super::Shape;
 use super::windows::count_to;
 
@@ -83,6 +80,10 @@ impl Sides {
     }
 }
 
+/// Steps that are tried in one go: where scrapes are regular, the place of each is known before any is looked at,
+/// and is only to be confirmed.
+const ABREAST: usize = 8;
+
 /// Goes over the instants `first, first + step, …`, one for each of `place`, and writes what lies at each;
 /// samples from entry `at` on.
 fn walk<const BEHIND: bool, const UPTO: bool>(
@@ -103,28 +104,36 @@ fn walk<const BEHIND: bool, const UPTO: bool>(
     let mut instant = first;
     // What the last step moved by is the guess for the next one: scrapes are regular.
     let mut stride = 0;
-    #[cfg(target_arch = "x86_64")]
-    let wide = wide::available();
     let mut i = 0;
     while i < n {
-        #[cfg(target_arch = "x86_64")]
-        if wide
-            && i % wide::STEPS == 0
-            && let Some(found) = wide::guess(t, (now, stride), (instant, step))
+        if i % ABREAST == 0
+            && let Some(end) = instant.checked_add(step.wrapping_mul(ABREAST as i64)).filter(|end| *end >= instant)
             && let (Some(place), Some(behind_t), Some(behind_v), Some(upto_t), Some(upto_v)) =
-                (chunk(place, i), chunk(behind_t, i), chunk(behind_v, i), chunk(upto_t, i), chunk(upto_v, i))
+                (part(place, i), part(behind_t, i), part(behind_v, i), part(upto_t, i), part(upto_v, i))
+            // All with a sample before and one behind.
+            && now + stride > 0
+            && now + stride * ABREAST < len
         {
-            found.places(place);
-            if BEHIND {
-                found.behind(v, behind_t, behind_v);
+            let mut right = true;
+            let mut next = now;
+            for k in 0..ABREAST {
+                next += stride;
+                let ([t_upto, t_behind], [v_upto, v_behind]) = (pair(t, next), pair(v, next));
+                right &= (t_behind > instant) & (t_upto <= instant);
+                place[k] = next as u32;
+                if BEHIND {
+                    (behind_t[k], behind_v[k]) = (t_behind, v_behind);
+                }
+                if UPTO {
+                    (upto_t[k], upto_v[k]) = (t_upto, v_upto);
+                }
+                instant = instant.wrapping_add(step);
             }
-            if UPTO {
-                found.upto(v, upto_t, upto_v);
+            if right {
+                (now, instant, i) = (next, end, i + ABREAST);
+                continue;
             }
-            now += stride * wide::STEPS;
-            instant = instant.saturating_add(step.saturating_mul(wide::STEPS as i64));
-            i += wide::STEPS;
-            continue;
+            instant = end.wrapping_sub(step.wrapping_mul(ABREAST as i64));
         }
         let mut guess = (now + stride).min(len);
         while guess < len && t[guess] <= instant {
@@ -149,7 +158,13 @@ fn walk<const BEHIND: bool, const UPTO: bool>(
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-fn chunk<T>(row: &mut [T], from: usize) -> Option<&mut [T; wide::STEPS]> {
+/// The entries before `next` and there.
+#[inline(always)]
+fn pair<T: Copy>(column: &[T], next: usize) -> [T; 2] {
+    let both = &column[next - 1..=next];
+    [both[0], both[1]]
+}
+
+fn part<T>(row: &mut [T], from: usize) -> Option<&mut [T; ABREAST]> {
     row.get_mut(from..)?.first_chunk_mut()
 }

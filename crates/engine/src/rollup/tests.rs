@@ -13,7 +13,7 @@ fn rolled(rollup: Rollup, shape: &Shape, t: &[i64], v: &[f64]) -> Vec<f64> {
     let mut out = vec![0.0; shape.grid.len()];
     let params = vec![0.3; out.len()];
     let params = Params { first: &params, second: &params };
-    roll(rollup, shape, params, t, v, &mut Scratch::default(), &mut out);
+    assert!(roll(rollup, shape, params, t, v, &mut Scratch::default(), &mut out));
     out
 }
 
@@ -202,4 +202,28 @@ fn a_mean_does_not_overflow() {
     let grid = Grid { start_ms: 4_000, end_ms: 4_000, step_ms: 1 };
     let got = rolled(Rollup::Avg, &shape(grid, 4_000, 0), &[1_000, 2_000, 3_000], &[f64::MAX, f64::MAX, f64::MAX]);
     assert!((got[0] / f64::MAX - 1.0).abs() < 1e-15, "{got:?}");
+}
+
+#[test]
+fn staleness_markers_are_found_wherever_they_stand() {
+    let t: Vec<i64> = (0..200).map(|i| i * 15_000).collect();
+    let shape = shape(Grid { start_ms: 0, end_ms: 3_000_000, step_ms: 60_000 }, 300_000, 0);
+    for at in [0, 1, 63, 64, 65, 198, 199] {
+        let mut v: Vec<f64> = (0..200).map(f64::from).collect();
+        v[at] = ABSENT;
+        for (rollup, sees) in [
+            (Rollup::Rate, false),
+            (Rollup::Increase, false),
+            (Rollup::Delta, false),
+            (Rollup::Max, false),
+            (Rollup::Instant, true),
+            (Rollup::Timestamp, true),
+        ] {
+            let mut out = vec![0.0; shape.grid.len()];
+            let rolled = roll(rollup, &shape, Params::default(), &t, &v, &mut Scratch::default(), &mut out);
+            assert_eq!(rolled, sees, "{rollup:?} with a marker at {at}");
+        }
+    }
+    let v = [ABSENT];
+    assert!(!roll(Rollup::Rate, &shape, Params::default(), &t[..1], &v, &mut Scratch::default(), &mut [0.0; 51]));
 }

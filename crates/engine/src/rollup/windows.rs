@@ -118,6 +118,13 @@ pub(crate) fn drop_stale(columns: &mut Columns) {
     st.truncate(kept);
 }
 
+/// Whether there is a staleness marker.
+pub(super) fn has_stale(v: &[f64]) -> bool {
+    let mut block = None;
+    stale_block(v, &mut block);
+    block.is_some()
+}
+
 fn first_stale(v: &[f64]) -> Option<usize> {
     let mut block = None;
     stale_block(v, &mut block);
