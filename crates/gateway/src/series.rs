@@ -31,6 +31,9 @@ const GUESSED_CHUNK_BYTES: u64 = 16_000;
 /// Series in a batch whose chunks are fetched, at most: its bytes are what counts.
 const FETCHED_SERIES: usize = 4096;
 
+/// So many chunks ahead their headers are asked for.
+const HEADERS_AHEAD: usize = 32;
+
 /// Counts over all blocks of one request.
 #[derive(Debug, Default)]
 pub(crate) struct Fetched {
@@ -334,11 +337,12 @@ fn labels_only(rows: Rows) -> SeriesBatch {
 /// Chunks as slices of the mapped segment files.
 fn from_segments(rows: Rows, segments: &ChunkReader, ask: &Ask) -> Parsed<SeriesBatch> {
     let mut buffer_of: Vec<Option<u32>> = vec![None; segments.segments().len()];
-    // Each header lies elsewhere in memory: fetched side by side they take a fraction of one by one.
-    for located in &rows.chunks {
-        segments.prefetch(located.chunk_ref);
-    }
-    assemble(rows, ask, |located, buffers| {
+    assemble(rows, ask, |chunks, buffers| {
+        // Each header lies elsewhere in memory: fetched side by side they take a fraction of one by one.
+        let (located, behind) = (&chunks[0], chunks.get(HEADERS_AHEAD));
+        if let Some(behind) = behind {
+            segments.prefetch(behind.chunk_ref);
+        }
         let chunk = segments.chunk_once(located.chunk_ref)?;
         // `chunk` has found the segment.
         let segment = (located.chunk_ref >> 32) as usize;
@@ -353,8 +357,8 @@ fn from_segments(rows: Rows, segments: &ChunkReader, ask: &Ask) -> Parsed<Series
 /// Chunks as slices of what was fetched for each.
 fn from_bytes(rows: Rows, bytes: Vec<Bytes>, ask: &Ask) -> Parsed<SeriesBatch> {
     let mut next = 0;
-    assemble(rows, ask, |located, buffers| {
-        let part = &bytes[next];
+    assemble(rows, ask, |chunks, buffers| {
+        let (located, part) = (&chunks[0], &bytes[next]);
         next += 1;
         let segment = (located.chunk_ref >> 32) as u32;
         let at = located.chunk_ref & 0xffff_ffff;
@@ -364,16 +368,18 @@ fn from_bytes(rows: Rows, bytes: Vec<Bytes>, ask: &Ask) -> Parsed<SeriesBatch> {
     })
 }
 
+/// `read` is given a chunk and those behind it.
 fn assemble<'a>(
     rows: Rows,
     ask: &Ask,
-    mut read: impl FnMut(&Located, &mut Vec<Bytes>) -> Parsed<(RawChunk<'a>, u32)>,
+    mut read: impl FnMut(&[Located], &mut Vec<Bytes>) -> Parsed<(RawChunk<'a>, u32)>,
 ) -> Parsed<SeriesBatch> {
-    let mut batch = SeriesBatch { labels: rows.labels, ..SeriesBatch::default() };
+    let (chunks, ends) = (Vec::with_capacity(rows.chunks.len()), Vec::with_capacity(rows.ends.len()));
+    let mut batch = SeriesBatch { labels: rows.labels, chunks, ends, ..SeriesBatch::default() };
     let mut first = 0;
     for &end in &rows.ends {
-        for located in &rows.chunks[first..end as usize] {
-            let (chunk, buffer) = read(located, &mut batch.buffers)?;
+        for (i, located) in rows.chunks[..end as usize].iter().enumerate().skip(first) {
+            let (chunk, buffer) = read(&rows.chunks[i..], &mut batch.buffers)?;
             let meta = |aggregate, encoding, offset: usize, len: usize| ChunkMeta {
                 min_time: located.min_time,
                 max_time: located.max_time,

@@ -35,6 +35,7 @@ pub struct SeriesBatch {
 }
 
 impl SeriesBatch {
+    #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
         self.labels.len()
@@ -45,11 +46,13 @@ impl SeriesBatch {
         self.labels.is_empty()
     }
 
+    #[inline]
     #[must_use]
     pub fn labels_of(&self, i: usize) -> LabelsRef<'_> {
         self.labels.get(i)
     }
 
+    #[inline]
     #[must_use]
     pub fn chunks_of(&self, i: usize) -> &[ChunkMeta] {
         let start = if i == 0 { 0 } else { self.ends[i - 1] as usize };
@@ -57,6 +60,7 @@ impl SeriesBatch {
     }
 
     /// The payload of a chunk of this batch, without its encoding byte.
+    #[inline]
     #[must_use]
     pub fn payload(&self, chunk: &ChunkMeta) -> &[u8] {
         let start = chunk.offset as usize;
