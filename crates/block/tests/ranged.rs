@@ -175,13 +175,15 @@ fn any_matchers_select_what_they_select_in_memory() {
 
 #[test]
 fn recorded_blocks_read_the_same() {
-    let Some(bucket) = golden::bucket("fleet/bucket") else { return };
-    let mut blocks: Vec<_> = std::fs::read_dir(bucket).unwrap().map(|e| e.unwrap().path().join("index")).collect();
-    blocks.retain(|index| index.exists());
-    blocks.sort();
-    assert!(!blocks.is_empty());
-    for index in blocks.iter().step_by(5).take(10) {
-        check_any(std::fs::read(index).unwrap().into(), 20);
+    for (corpus, step) in [("fleet/bucket", 5), ("long/bucket_raw", 4), ("long/bucket_downsampled", 4)] {
+        let Some(bucket) = golden::bucket(corpus) else { return };
+        let mut blocks: Vec<_> = std::fs::read_dir(bucket).unwrap().map(|e| e.unwrap().path().join("index")).collect();
+        blocks.retain(|index| index.exists());
+        blocks.sort();
+        assert!(!blocks.is_empty());
+        for index in blocks.iter().step_by(step).take(10) {
+            check_any(std::fs::read(index).unwrap().into(), 20);
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 use super::named;
-use super::table::{Entry, NameEntries};
+use super::table::{Entry, NameEntries, Place, key};
 use crate::Corrupt;
 
 /// So many values' rows are on their way from memory at once.
@@ -41,33 +41,44 @@ impl<'a> Rows<'a> {
         if self.ahead.is_some_and(|entry| entry.value >= value) {
             return Ok(self.ahead);
         }
-        let sample = self.samples_upto(self.next_sample(), value)?;
+        let key = self.entries.key(value).map_err(|e| self.entries.named(e))?;
+        let sample = self.samples_upto(self.next_sample(), value, key)?;
         self.seek_from(sample, value)
     }
 
     /// The rows of those of `values`, which ascend, that are there. Reading a row waits for memory; so rows
     /// are asked for some values ahead of their turn.
     pub(crate) fn find_each<'v>(
-        mut self,
+        self,
         mut values: impl Iterator<Item = &'v [u8]>,
         mut take: impl FnMut(Entry<'a>),
     ) -> Result<(), Corrupt> {
+        let entries = self.entries;
+        let begin = entries.begin().map_err(|e| entries.named(e))?;
         let mut ahead = Vec::with_capacity(VALUES_AHEAD);
-        let mut sample = 0;
+        let (mut samples, mut place) = (0, Place::default());
         loop {
+            let mut is_last = true;
             for value in values.by_ref().take(VALUES_AHEAD) {
-                sample = self.samples_upto(sample, value)?;
-                self.entries.prefetch(sample.saturating_sub(1));
-                ahead.push((value, sample));
+                is_last = false;
+                // What does not begin as all values do is none of them.
+                let Some(own) = value.strip_prefix(begin) else { continue };
+                let key = Some(key(own));
+                samples = self.samples_upto(samples, value, key)?;
+                if let Some(sample) = samples.checked_sub(1) {
+                    entries.prefetch(sample);
+                    ahead.push((value, key, sample));
+                }
             }
-            if ahead.is_empty() {
+            if is_last {
                 return Ok(());
             }
-            for (value, sample) in ahead.drain(..) {
-                match self.seek_from(sample, value)? {
-                    Some(entry) if entry.value == value => take(entry),
-                    Some(_) => {}
-                    None => return Ok(()),
+            for (value, key, sample) in ahead.drain(..) {
+                if place.sample != Some(sample) {
+                    place = entries.place(sample).map_err(|e| entries.named(e))?;
+                }
+                if let Some(entry) = entries.seek(&mut place, value, key).map_err(|e| entries.named(e))? {
+                    take(entry);
                 }
             }
         }
@@ -92,10 +103,10 @@ impl<'a> Rows<'a> {
         self.row.div_ceil(self.entries.stride())
     }
 
-    /// How many samples are not above `value`, where the first `known` are not: in steps that double.
-    fn samples_upto(&self, known: usize, value: &[u8]) -> Result<usize, Corrupt> {
+    /// How many samples are not above `value`, which has this key, where the first `known` are not: in steps
+    /// that double.
+    fn samples_upto(&self, known: usize, value: &[u8], key: Option<u64>) -> Result<usize, Corrupt> {
         let entries = self.entries;
-        let key = entries.key(value).map_err(|e| entries.named(e))?;
         let is_below = |sample| entries.is_below(value, key, sample).map_err(|e| entries.named(e));
         // `high` is too many.
         let (mut low, mut high, mut step) = (known, self.entries.samples().max(known) + 1, 1);

@@ -1,3 +1,4 @@
+use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -84,6 +85,15 @@ pub(crate) struct Entry<'a> {
     pub(crate) offset: u64,
     /// Byte offset of the row.
     pub(crate) at: usize,
+}
+
+/// A row within those of a sample.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Place {
+    pub(super) sample: Option<usize>,
+    at: usize,
+    /// So many rows are left from it on.
+    rows: usize,
 }
 
 impl OffsetTable {
@@ -297,11 +307,66 @@ impl<'a> NameEntries<'a> {
         prefetch(self.file.get(at..end.min(at + PREFETCH_MAX)).unwrap_or_default());
     }
 
+    /// What all values begin with.
+    pub(super) fn begin(&self) -> Result<&'a [u8], Corrupt> {
+        let shared = self.name.shared as usize;
+        if shared == 0 {
+            return Ok(&[]);
+        }
+        let first = self.read(self.sample(0)?)?.0.value;
+        first.get(..shared).ok_or_else(|| Corrupt::new(self.table.parts.base as u64, "a label value is cut short"))
+    }
+
     /// What of `value` compares with the keys; `None` where it does not begin with what all values begin with.
     pub(super) fn key(&self, value: &[u8]) -> Result<Option<u64>, Corrupt> {
-        let Some((begin, rest)) = value.split_at_checked(self.name.shared as usize) else { return Ok(None) };
-        let begins = begin.is_empty() || self.read(self.sample(0)?)?.0.value.starts_with(begin);
-        Ok(begins.then(|| key(rest)))
+        Ok(value.strip_prefix(self.begin()?).map(key))
+    }
+
+    /// The first row of a sample.
+    pub(super) fn place(&self, sample: usize) -> Result<Place, Corrupt> {
+        let before = sample * self.stride();
+        let rows = self.len().saturating_sub(before).min(self.stride());
+        Ok(Place { sample: Some(sample), at: self.sample(sample)?, rows })
+    }
+
+    /// The row of `value`, which has this key, if it is one of the sample's; goes to the first that is not below it.
+    pub(super) fn seek(&self, place: &mut Place, value: &[u8], key: Option<u64>) -> Result<Option<Entry<'a>>, Corrupt> {
+        while place.rows > 0 {
+            let end = match self.glance(place.at).zip(key) {
+                Some(((there, end), key)) if there < key => end,
+                Some(((there, _), key)) if there > key => return Ok(None),
+                _ => {
+                    let (entry, end) = self.read(place.at)?;
+                    match entry.value.cmp(value) {
+                        Ordering::Less => end,
+                        Ordering::Equal => return Ok(Some(entry)),
+                        Ordering::Greater => return Ok(None),
+                    }
+                }
+            };
+            place.at = end;
+            place.rows -= 1;
+        }
+        Ok(None)
+    }
+
+    /// The key of a row and where it ends; `None` for what takes [`NameEntries::read`].
+    #[inline]
+    fn glance(&self, at: usize) -> Option<(u64, usize)> {
+        let row = self.file[..self.table.parts.end].get(at..)?;
+        let (len, shared) = (self.name.text_len as usize, self.name.shared as usize);
+        let (&[keys, name_len], &value_len) = (row.first_chunk()?, row.get(2 + len)?);
+        if keys != 2 || usize::from(name_len) != len || (name_len | value_len) >= 0x80 {
+            return None;
+        }
+        let value = row.get(3 + len..)?;
+        let own = usize::from(value_len).checked_sub(shared)?;
+        let word = u64::from_be_bytes(*value.get(shared..)?.first_chunk()?);
+        // Zeros behind its end.
+        let key = if own < 8 { word & !(u64::MAX >> (8 * own)) } else { word };
+        let offset = u64::from_le_bytes(*value.get(usize::from(value_len)..)?.first_chunk()?);
+        let last = !offset & 0x8080_8080_8080_8080;
+        (last != 0).then(|| (key, at + 3 + len + usize::from(value_len) + last.trailing_zeros() as usize / 8 + 1))
     }
 
     /// Whether `value`, which has this key, is below that of row `sample * stride`.
@@ -442,7 +507,11 @@ impl<'a> Sampler<'a> {
 }
 
 /// The first eight bytes, zeros behind the end: compares as the strings do, where it differs.
-fn key(text: &[u8]) -> u64 {
+#[inline]
+pub(super) fn key(text: &[u8]) -> u64 {
+    if let Some(first) = text.first_chunk() {
+        return u64::from_be_bytes(*first);
+    }
     let mut first = [0; 8];
     let len = text.len().min(8);
     first[..len].copy_from_slice(&text[..len]);

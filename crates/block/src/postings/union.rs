@@ -1,8 +1,12 @@
 use super::Postings;
 use crate::Corrupt;
 
-/// Below so many members a sort is cheaper than a bitmap over all series.
+/// A sort of fewer members than this is cheaper than a bitmap over all series.
 const SORT_MAX: usize = 4096;
+/// So is one where the bitmap has so many bits for each.
+const SORT_BITS: u64 = 128;
+/// So many members take long enough to sort that it is done by digits.
+const DIGITS_MIN: usize = 1024;
 
 /// The union of many lists: sorted when it is small, else a bitmap over all possible references.
 #[derive(Debug)]
@@ -14,22 +18,31 @@ pub(crate) enum Union {
 impl Union {
     /// About how many bytes [`of`](Self::of) takes.
     pub(crate) fn bytes(total: usize, end: u64) -> usize {
-        if total <= SORT_MAX { total * size_of::<u32>() } else { usize::try_from(end / 8).unwrap_or(usize::MAX) }
+        if Self::is_sorted(total, end) {
+            2 * total * size_of::<u32>()
+        } else {
+            usize::try_from(end / 8).unwrap_or(usize::MAX)
+        }
     }
 
-    /// The union of lists with `total` members together; no reference reaches `end`.
+    /// Whether so many members are sorted rather than put into a bitmap up to `end`.
+    fn is_sorted(total: usize, end: u64) -> bool {
+        total <= SORT_MAX || total as u64 <= end / SORT_BITS
+    }
+
+    /// The union of lists with about `total` members together; no reference reaches `end`.
     pub(crate) fn of<'a>(
         lists: impl Iterator<Item = Result<Postings<'a>, Corrupt>>,
         total: usize,
         end: u64,
     ) -> Result<Self, Corrupt> {
         // A bit for each reference; where those are bytes (version 1) that is an eighth of the file.
-        if total <= SORT_MAX {
+        if Self::is_sorted(total, end) {
             let mut sorted = Vec::with_capacity(total);
             for list in lists {
                 sorted.extend(list?.iter());
             }
-            sorted.sort_unstable();
+            sort(&mut sorted);
             sorted.dedup();
             return Ok(Self::Sorted(sorted));
         }
@@ -79,6 +92,33 @@ impl Union {
     }
 }
 
+/// Sorts, by digits of eleven bits where that is worth it.
+fn sort(members: &mut Vec<u32>) {
+    const DIGIT: u32 = 11;
+    if members.len() < DIGITS_MIN {
+        return members.sort_unstable();
+    }
+    let mut sorted = vec![0; members.len()];
+    for shift in (0..u32::BITS).step_by(DIGIT as usize) {
+        let digit = |member: u32| (member >> shift) as usize % (1 << DIGIT);
+        let mut places = [0_u32; 1 << DIGIT];
+        members.iter().for_each(|&member| places[digit(member)] += 1);
+        let mut start = 0;
+        for place in &mut places {
+            start += std::mem::replace(place, start);
+        }
+        for &member in &*members {
+            let place = &mut places[digit(member)];
+            sorted[*place as usize] = member;
+            *place += 1;
+        }
+        std::mem::swap(members, &mut sorted);
+    }
+}
+
 fn contains(bits: &[u64], reference: u32) -> bool {
     bits.get(reference as usize / 64).is_some_and(|word| word >> (reference % 64) & 1 == 1)
 }
+
+#[cfg(test)]
+mod tests;

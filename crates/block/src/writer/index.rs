@@ -2,10 +2,9 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use model::SymbolTable;
-
 use super::NewChunk;
 use super::postings::LabelPairs;
+use super::symbols::Symbols;
 use crate::WriteError;
 use crate::bytes::{put_text, put_uvarint, put_varint, text_len, uvarint_len};
 use crate::index::{MAGIC, SERIES_ALIGN, Toc};
@@ -28,12 +27,12 @@ pub(super) struct IndexWriter {
 
 impl IndexWriter {
     /// Writes header and symbols.
-    pub(super) fn create(path: &Path, symbols: &SymbolTable) -> Result<Self, WriteError> {
+    pub(super) fn create(path: &Path, symbols: &Symbols) -> Result<Self, WriteError> {
         let mut out = Output::create(path)?;
         out.write(&MAGIC.to_be_bytes())?;
         out.write(&[VERSION])?;
         let toc = Toc { symbols: out.position, ..Toc::default() };
-        let texts = || (0..symbols.len() as u32).map(|number| symbols.get(number).as_bytes());
+        let texts = || (0..symbols.len() as u32).map(|number| symbols.get(number));
         let len = 4 + texts().map(text_len).sum::<u64>();
         let mut section = Section::begin(&mut out, len, "the symbol table")?;
         section.write(&(symbols.len() as u32).to_be_bytes())?;
@@ -98,7 +97,7 @@ impl IndexWriter {
         if let Some(&before) = self.series.last() {
             self.series_max = self.series_max.max(u64::from(reference - before) * SERIES_ALIGN);
         }
-        self.pairs.add(labels);
+        self.pairs.add(labels, reference)?;
         self.series.push(reference);
         self.last.clear();
         self.last.extend_from_slice(labels);
@@ -108,7 +107,7 @@ impl IndexWriter {
 
     /// Writes postings, offset table and table of contents. Gives the distance of the two series that
     /// lie farthest apart.
-    pub(super) fn finish(self, symbols: &SymbolTable) -> Result<u64, WriteError> {
+    pub(super) fn finish(self, symbols: &Symbols) -> Result<u64, WriteError> {
         let Self { mut out, mut toc, series, series_max, pairs, .. } = self;
         toc.label_indices = out.position;
         toc.postings = out.position;
@@ -118,10 +117,10 @@ impl IndexWriter {
         toc.postings_table = out.position;
 
         let pairs = lists.by_pair.iter().map(|&(name, value, offset)| (symbols.get(name), symbols.get(value), offset));
-        let rows = || [("", "", lists.all)].into_iter().chain(pairs.clone());
-        let row_len = |(name, value, offset): (&str, &str, u64)| {
-            1 + text_len(name.as_bytes()) + text_len(value.as_bytes()) + uvarint_len(offset)
-        };
+        let all: (&[u8], &[u8], u64) = (&[], &[], lists.all);
+        let rows = || [all].into_iter().chain(pairs.clone());
+        let row_len =
+            |(name, value, offset): (&[u8], &[u8], u64)| 1 + text_len(name) + text_len(value) + uvarint_len(offset);
         let len = 4 + rows().map(row_len).sum::<u64>();
         let mut section = Section::begin(&mut out, len, "the postings offset table")?;
         let count =
@@ -131,8 +130,8 @@ impl IndexWriter {
         for (name, value, offset) in rows() {
             row.clear();
             put_uvarint(&mut row, 2);
-            put_text(&mut row, name.as_bytes());
-            put_text(&mut row, value.as_bytes());
+            put_text(&mut row, name);
+            put_text(&mut row, value);
             put_uvarint(&mut row, offset);
             section.write(&row)?;
         }
