@@ -103,12 +103,14 @@ fn asked(nodes: &[Node], mut id: Id) -> Vec<Matcher> {
 
 /// Lets the selectors of a node ask for `matcher`, where that is all the same; gives whether they do.
 fn give(nodes: &mut [Node], mut id: Id, matcher: &Matcher) -> bool {
+    let mut aggregated = false;
     loop {
         match &mut nodes[id].op {
-            Op::Scan(scan) => return ask(scan, matcher, false),
+            Op::Scan(scan) => return ask(scan, matcher, aggregated),
             Op::Repeat(input) => id = *input,
             Op::Join(join) if join.op == BinaryOp::And => id = join.lhs,
             Op::Aggregate(aggregate) if is_plain(aggregate.op) && keeps(&aggregate.grouping, &matcher.name) => {
+                aggregated = true;
                 match &mut aggregate.source {
                     Source::Scan(scan) => return ask(scan, matcher, true),
                     Source::Node(input) => id = *input,

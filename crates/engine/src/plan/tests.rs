@@ -133,3 +133,39 @@ fn selectors_are_read_side_by_side() {
     let answer = instant.instant(&cx, Query { text: query, ast: &ast }, 300_000, &source);
     assert!(block_on(answer).is_ok());
 }
+
+#[test]
+fn a_rewrite_alone_changes_no_answer() {
+    let mut memory = Recording::new().memory;
+    for job in ["x", "y"] {
+        let h = model::FloatHistogram { count: 1.0, zero_count: 1.0, ..model::FloatHistogram::default() };
+        let columns = block::Columns { ht: vec![300_000], h: vec![h], ..block::Columns::default() };
+        memory.add(Labels::from_pairs([("__name__", "h"), ("job", job)]), columns);
+    }
+    let answer = |query: &str, rewrites: Rewrites| {
+        let ast = promql::parse(query, &promql::Options::default()).unwrap_or_else(|e| panic!("{query}: {e}"));
+        let grid = Grid { start_ms: 300_000, end_ms: 480_000, step_ms: 60_000 };
+        let engine = Engine::new(Settings { rewrites, ..Settings::default() });
+        let cx = Context::inline(0);
+        let value = block_on(engine.range(&cx, Query { text: query, ast: &ast }, grid, &memory));
+        let (mut warnings, mut infos) = (cx.coverage().warnings(), cx.coverage().infos());
+        warnings.sort_unstable();
+        infos.sort_unstable();
+        format!("{value:?} {warnings:?} {infos:?}")
+    };
+    for query in [
+        // The parameter of what is pinned is that of the first step, as in Prometheus.
+        r#"limit_ratio(scalar(a{job="x"}), b_total @ end())"#,
+        r#"quantile(scalar(b_total{job="x"} / 20), a @ end())"#,
+        r#"topk(scalar(a{job="y"} > 12), a @ 300)"#,
+        // What is left out must not have had anything to say.
+        r#"max by (job) (h) and on (job) b_total{job="x"}"#,
+        r#"max without (i) (h @ start()) and ignoring (i) day_of_year(b_total{job=~"a|b"})"#,
+    ] {
+        let expected = answer(query, Rewrites::default());
+        assert_eq!(answer(query, Rewrites::none()), expected, "{query}");
+        for rewrite in Rewrite::ALL {
+            assert_eq!(answer(query, Rewrites::default().without(rewrite)), expected, "{query}, without {rewrite:?}");
+        }
+    }
+}

@@ -67,6 +67,12 @@ pub(super) fn resolve(ast: &Ast, grid: Grid, query: &Grid, settings: &Settings) 
                     give(child, context.grid, once && !whole && known[child.index()].worth);
                 }
             }
+            // What gives the same at every step takes its parameter from the first one, even where that changes.
+            Kind::Aggregate(aggregate) if known[id.index()].invariant => {
+                for child in ast.children(id) {
+                    give(child, context.grid, Some(child) == aggregate.param);
+                }
+            }
             _ => {
                 for child in ast.children(id) {
                     give(child, context.grid, false);
