@@ -118,7 +118,8 @@ fn same_place(a: &Series, b: &Series) -> bool {
     a.labels == b.labels || a.points.iter().zip(&b.points).all(|((_, a), (_, b))| same(a, b))
 }
 
-fn same(a: &Point, b: &Point) -> bool {
+/// Whether two points are the same but for [`TOLERANCE`].
+pub(crate) fn same(a: &Point, b: &Point) -> bool {
     match (a, b) {
         (Point::Float(a), Point::Float(b)) => close(*a, *b),
         (Point::Histogram(a), Point::Histogram(b)) => a.len() == b.len() && a.iter().zip(b).all(|(&a, &b)| close(a, b)),

@@ -89,12 +89,16 @@ impl CpuPool for Threads {
     }
 }
 
-/// All there is to an answer, to the bit: the debug form tells every number apart, and NaNs by their bits
-/// are all `NaN`.
+/// All there is to an answer, to the bit: the debug form tells every number apart; NaNs are all `NaN`. Notes
+/// have no order.
 #[must_use]
 pub fn bits(query: &Query, source: &dyn Queryable, settings: Settings, pool: &Arc<dyn CpuPool>) -> String {
     match evaluate(query, source, settings, pool) {
-        Ok((value, Notes { warnings, infos, .. })) => format!("{value:?} {warnings:?} {infos:?}"),
+        Ok((value, Notes { mut warnings, mut infos, .. })) => {
+            warnings.sort_unstable();
+            infos.sort_unstable();
+            format!("{value:?} {warnings:?} {infos:?}")
+        }
         Err(e) => format!("{e:?}"),
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
+use differential::answer::Answer;
 use differential::blocks::{self, Blocks};
 use differential::compare::{Part, difference, is_ordered};
 use differential::exceptions::{Case, explain};
@@ -14,6 +15,7 @@ use differential::grammar;
 use differential::identity::Ways;
 use differential::peer::Peer;
 use differential::query::{Query, When};
+use differential::sides::Sides;
 use differential::{data, esker, recorded};
 use engine::Settings;
 use request::{CpuPool, InlinePool};
@@ -88,7 +90,7 @@ fn main() -> Result<()> {
     for number in args.first..args.first + args.queries {
         let query = grammar::query(args.seed, number, &grammar::Options::default());
         let body = peer.ask_json(&query)?;
-        let expected = differential::answer::Answer::parse(&body)?;
+        let expected = Answer::parse(&body)?;
         let got = esker::answer(&query, &source, settings, &pool)?;
         tally.count(&expected);
         match ways.as_ref().map(|ways| ways.agree(&query, &source, settings)) {
@@ -111,12 +113,14 @@ fn main() -> Result<()> {
             continue;
         };
         let case = Case { query: &query, expected: &expected, got: &got, difference: &difference };
-        if let Some(exception) = explain(&case) {
+        let ask = |query: &Query| peer.ask(query);
+        let sides = Sides { peer: &ask, source: &source, settings, pool: &pool };
+        if let Some(exception) = explain(&case, &sides)? {
             *tally.explained.entry(exception.name).or_default() += 1;
             if args.part.as_deref() != Some(exception.name) {
                 continue;
             }
-        } else if is_fickle(&peer, &query)? {
+        } else if is_fickle(&peer, &query, &expected)? {
             *tally.explained.entry("the peer's answers differ").or_default() += 1;
             continue;
         } else {
@@ -139,11 +143,11 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Whether the peer gives different answers when asked again.
-fn is_fickle(peer: &Peer, query: &Query) -> Result<bool> {
-    let (first, ordered) = (peer.ask(query)?, is_ordered(&query.text));
-    for _ in 0..8 {
-        if difference(&first, &peer.ask(query)?, ordered).is_some_and(|d| d.part != Part::Wording) {
+/// Whether the peer answers otherwise than it did when it is asked again.
+fn is_fickle(peer: &Peer, query: &Query, first: &Answer) -> Result<bool> {
+    let ordered = is_ordered(&query.text);
+    for _ in 0..9 {
+        if difference(first, &peer.ask(query)?, ordered).is_some_and(|d| d.part != Part::Wording) {
             return Ok(true);
         }
     }
@@ -173,10 +177,10 @@ struct Tally {
 }
 
 impl Tally {
-    fn count(&mut self, answer: &differential::answer::Answer) {
+    fn count(&mut self, answer: &Answer) {
         match answer {
-            differential::answer::Answer::Refused { .. } => self.refused += 1,
-            differential::answer::Answer::Given(given) => {
+            Answer::Refused { .. } => self.refused += 1,
+            Answer::Given(given) => {
                 self.answered += 1;
                 self.with_series += u64::from(!given.series.is_empty());
             }
