@@ -240,10 +240,10 @@ impl Native {
     }
 }
 
-/// As Prometheus writes a histogram: count, sum and the populated buckets.
+/// As Prometheus writes a histogram: count, sum and the populated buckets with their own bounds.
 pub(crate) fn describe(h: &FloatHistogram) -> String {
     let mut text = format!("{{count:{}, sum:{}", format_g(h.count), format_g(h.sum));
-    for bucket in h.buckets().iter().filter(|bucket| bucket.count != 0.0) {
+    for bucket in h.own_buckets().iter().filter(|bucket| bucket.count != 0.0) {
         let open = if bucket.lower_inclusive { '[' } else { '(' };
         let close = if bucket.upper_inclusive { ']' } else { ')' };
         let [lower, upper, count] = [bucket.lower, bucket.upper, bucket.count].map(format_g);

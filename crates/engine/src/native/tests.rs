@@ -69,3 +69,19 @@ fn quantiles_and_fractions() {
     assert_eq!(trim(&h, 2.0, true).positive_buckets, [2.0]);
     assert_eq!(trim(&h, 100.0, true), h);
 }
+
+#[test]
+fn a_histogram_is_described_with_all_that_it_holds() {
+    let h = FloatHistogram {
+        count: -6.0,
+        sum: -7.5,
+        zero_threshold: 1.5,
+        zero_count: -2.0,
+        positive_spans: [Span { offset: 1, length: 2 }].into(),
+        positive_buckets: vec![-4.0, 0.0],
+        ..FloatHistogram::default()
+    };
+    // The zero bucket lacks something, and does not push bounds aside.
+    assert_eq!(describe(&h), "{count:-6, sum:-7.5, [-1.5,1.5]:-2, (1,2]:-4}");
+    assert_eq!(h.buckets().first().map(|bucket| bucket.lower), Some(1.5));
+}

@@ -19,13 +19,33 @@ impl FloatHistogram {
     /// ones. Where one overlaps the zero bucket it begins (or ends) at the zero threshold.
     #[must_use]
     pub fn buckets(&self) -> Vec<Bucket> {
+        let mut all = self.gather(self.zero_count > 0.0);
+        for Bucket { lower, upper, .. } in &mut all {
+            if *upper < 0.0 && *upper > -self.zero_threshold {
+                *upper = -self.zero_threshold;
+            }
+            if *lower > 0.0 && *lower < self.zero_threshold {
+                *lower = self.zero_threshold;
+            }
+        }
+        all
+    }
+
+    /// All buckets with the bounds of their own, from the lowest up. The zero bucket is among them where it is not
+    /// empty, and be it that it lacks something, as in a difference.
+    #[must_use]
+    pub fn own_buckets(&self) -> Vec<Bucket> {
+        self.gather(self.zero_count != 0.0)
+    }
+
+    fn gather(&self, zero: bool) -> Vec<Bucket> {
         let mut all = Vec::with_capacity(self.negative_buckets.len() + self.positive_buckets.len() + 1);
         let negative = indexed(&self.negative_spans, &self.negative_buckets);
         all.extend(negative.rev().map(|(index, count)| {
             let upper = -bound(index.wrapping_sub(1), self.schema, &[]);
-            self.clipped(-bound(index, self.schema, &[]), upper, index, count)
+            self.bucket(-bound(index, self.schema, &[]), upper, index, count)
         }));
-        if self.zero_count > 0.0 {
+        if zero {
             all.push(Bucket {
                 lower: -self.zero_threshold,
                 upper: self.zero_threshold,
@@ -36,21 +56,15 @@ impl FloatHistogram {
         }
         all.extend(indexed(&self.positive_spans, &self.positive_buckets).map(|(index, count)| {
             let lower = bound(index.wrapping_sub(1), self.schema, &self.custom_values);
-            self.clipped(lower, bound(index, self.schema, &self.custom_values), index, count)
+            self.bucket(lower, bound(index, self.schema, &self.custom_values), index, count)
         }));
         all
     }
 
-    fn clipped(&self, mut lower: f64, mut upper: f64, index: i32, count: f64) -> Bucket {
+    fn bucket(&self, lower: f64, upper: f64, index: i32, count: f64) -> Bucket {
         let custom = self.uses_custom_buckets();
         let lower_inclusive = if custom { index == 0 } else { lower < 0.0 };
         let upper_inclusive = custom || upper > 0.0;
-        if upper < 0.0 && upper > -self.zero_threshold {
-            upper = -self.zero_threshold;
-        }
-        if lower > 0.0 && lower < self.zero_threshold {
-            lower = self.zero_threshold;
-        }
         Bucket { lower, upper, lower_inclusive, upper_inclusive, count }
     }
 }
