@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::channel::oneshot;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 use object_store::path::Path;
@@ -60,6 +61,8 @@ struct State {
     only_writes: bool,
     counted: usize,
     crashed: bool,
+    /// Reads that wait to be let go; `None`: they do not wait.
+    held: Option<Vec<oneshot::Sender<()>>>,
 }
 
 enum Verdict {
@@ -93,6 +96,33 @@ impl Faults {
     pub fn struck(&self) -> bool {
         let state = self.0.lock();
         state.at.is_some_and(|(k, _)| state.counted > k)
+    }
+
+    /// Lets every read wait from now on until [`Self::release`]: what is asked for without the answer to what
+    /// waits is one round.
+    pub fn hold_reads(&self) {
+        self.0.lock().held.get_or_insert_default();
+    }
+
+    /// Lets the reads that wait go on, and says how many there were.
+    #[must_use]
+    pub fn release(&self) -> usize {
+        let held = self.0.lock().held.as_mut().map(std::mem::take).unwrap_or_default();
+        // Who no longer waits was dropped.
+        held.into_iter().filter_map(|waiting| waiting.send(()).ok()).count()
+    }
+
+    /// Reads wait no longer.
+    pub fn let_go(&self) {
+        self.0.lock().held = None;
+    }
+
+    fn held(&self) -> Option<oneshot::Receiver<()>> {
+        let mut state = self.0.lock();
+        let held = state.held.as_mut()?;
+        let (sender, receiver) = oneshot::channel();
+        held.push(sender);
+        Some(receiver)
     }
 
     /// What was asked so far, with the object or prefix; the record starts anew.
@@ -171,7 +201,14 @@ impl ObjectStore for Recorder {
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         let operation = if options.head { Operation::Head } else { Operation::Get };
-        self.faults.run(operation, location.as_ref(), self.inner.get_opts(location, options)).await
+        let read = async {
+            if let Some(held) = self.faults.held() {
+                // Not before it is let go, or the test is over.
+                let _go = held.await;
+            }
+            self.inner.get_opts(location, options).await
+        };
+        self.faults.run(operation, location.as_ref(), read).await
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {

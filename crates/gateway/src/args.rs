@@ -31,6 +31,9 @@ pub struct Args {
     /// Disk that fetched indexes may take in --data-dir, the least recently used go first; 0 is no limit
     #[arg(long = "index-cache.disk-max-bytes", default_value = "0", value_name = "BYTES")]
     pub index_cache_disk_max_bytes: Bytes,
+    /// An index larger than this share of --index-cache.disk-max-bytes (of --index-cache-size, where there is no room on disk) is read by ranges
+    #[arg(long = "index-cache.whole-max-share", default_value_t = 0.1, value_name = "SHARE")]
+    pub index_cache_whole_max_share: f64,
     /// Memory that open indexes may take
     #[arg(long = "index-cache-size", default_value = "250MB", value_name = "BYTES")]
     pub index_cache_size: Bytes,
@@ -125,6 +128,7 @@ impl Args {
             data_dir: self.cache_index_header.then(|| self.data_dir.clone()),
             disk_bytes_max: self.index_cache_disk_max_bytes.0,
             index_cache_bytes: self.index_cache_size.0,
+            whole_index_share: self.index_cache_whole_max_share,
             chunk_pool_bytes: self.chunk_pool_size.0,
             fetched_bytes_max: self.downloaded_bytes_limit.0,
             idle: self.idle_timeout.as_duration(),

@@ -8,8 +8,8 @@ use bucket::{Bucket, SyncMetrics};
 use daemon::worker::{self, Worker};
 use daemon::{Shell, now_ms};
 
-use crate::caches::{CacheArgs, index_cache};
-use crate::expanded::Expanded;
+use crate::caches::{CacheArgs, index_caches};
+use crate::gateway::IndexCaches;
 use crate::metrics::Metrics;
 use crate::{Gateway, Settings};
 
@@ -25,20 +25,20 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(30);
 /// # Errors
 /// When the bucket cannot be listed, after some tries where that may help.
 pub async fn attach(shell: &Shell, bucket: Bucket, settings: Settings, interval: Duration) -> Result<Arc<Gateway>> {
-    let index_cache = index_cache(shell, &CacheArgs::default(), settings.index_cache_bytes / 4)?;
-    let gateway = create(shell, bucket, settings, index_cache);
+    let caches = index_caches(shell, &CacheArgs::default(), settings.index_cache_bytes / 4)?;
+    let gateway = create(shell, bucket, settings, caches);
     start(shell, &gateway, interval).await?;
     Ok(gateway)
 }
 
 /// A gateway that knows no blocks yet, its metrics among the shell's.
-pub(crate) fn create(shell: &Shell, bucket: Bucket, settings: Settings, index_cache: Option<Expanded>) -> Arc<Gateway> {
+pub(crate) fn create(shell: &Shell, bucket: Bucket, settings: Settings, caches: IndexCaches) -> Arc<Gateway> {
     let metrics = Metrics::default();
     let sync = shell.metrics().register(|r| {
         metrics.register(r);
         SyncMetrics::register(r)
     });
-    let gateway = Arc::new(Gateway::with_metrics(bucket, settings, sync, metrics, shell.memory().clone(), index_cache));
+    let gateway = Arc::new(Gateway::with_metrics(bucket, settings, sync, metrics, shell.memory().clone(), caches));
     let maps = Arc::downgrade(gateway.files().maps());
     shell.memory().reclaim_from(maps);
     gateway
@@ -58,15 +58,22 @@ pub(crate) async fn start(shell: &Shell, gateway: &Arc<Gateway>, interval: Durat
     }
     shell.probe().set_ready(true);
     let looked = Instant::now();
-    worker::spawn(shell, interval.min(WATCH_INTERVAL), Sync { gateway: Arc::clone(gateway), interval, looked });
+    let sync = Sync { shell: shell.clone(), gateway: Arc::clone(gateway), interval, looked, prepared: false };
+    worker::spawn(shell, interval.min(WATCH_INTERVAL), sync);
     Ok(())
 }
 
+/// Indexes are prepared for so long between two looks.
+const PREPARE_TIMEOUT: Duration = Duration::from_secs(600);
+
 struct Sync {
+    shell: Shell,
     gateway: Arc<Gateway>,
     interval: Duration,
     /// When the bucket was last looked at.
     looked: Instant,
+    /// Whether the indexes of what was found there were seen to.
+    prepared: bool,
 }
 
 impl Worker for Sync {
@@ -76,10 +83,14 @@ impl Worker for Sync {
 
     async fn work(&mut self) -> Result<()> {
         if self.looked.elapsed() < self.interval && !self.gateway.is_suspicious() {
+            if !std::mem::replace(&mut self.prepared, true) {
+                self.gateway.prepare(&self.shell.request(PREPARE_TIMEOUT)).await;
+            }
             return Ok(());
         }
         self.gateway.sync(now_ms()).await?;
         self.looked = Instant::now();
+        self.gateway.prepare(&self.shell.request(PREPARE_TIMEOUT)).await;
         Ok(())
     }
 }

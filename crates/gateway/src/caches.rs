@@ -13,7 +13,9 @@ use serde_yaml::Value;
 
 use crate::caching::{Caching, CachingSettings};
 use crate::expanded::Expanded;
+use crate::gateway::IndexCaches;
 use crate::metrics::TENANT;
+use crate::parts::PartCache;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -57,11 +59,11 @@ fn start(shell: &Shell, config: &Config, prefix: &str, item_type: &'static str) 
     Ok(cache)
 }
 
-/// The cache of selections: as `args` say, else in memory within `bytes_max`.
-pub(crate) fn index_cache(shell: &Shell, args: &CacheArgs, bytes_max: u64) -> Result<Option<Expanded>> {
+/// The caches of selections and of parts of indexes: as `args` say, else each in memory within `bytes_max`.
+pub(crate) fn index_caches(shell: &Shell, args: &CacheArgs, bytes_max: u64) -> Result<IndexCaches> {
     let yaml = text("index-cache.config", args.index_file.as_deref(), args.index.as_deref())?;
-    let (config, ttl) = match yaml {
-        None => (Config::Memory(MemoryConfig::of(bytes_max)), DAY),
+    let (config, ttl, expanded, parts) = match yaml {
+        None => (Config::Memory(MemoryConfig::of(bytes_max)), DAY, true, true),
         Some(yaml) => {
             let config = Config::parse(&yaml).context("index-cache.config")?;
             let outer: Value = serde_yaml::from_str(&yaml).context("index-cache.config")?;
@@ -71,16 +73,17 @@ pub(crate) fn index_cache(shell: &Shell, args: &CacheArgs, bytes_max: u64) -> Re
                     bail!("index-cache.config: unsupported item type {item:?} in enabled_items");
                 }
             }
-            if !enabled.is_empty() && !enabled.iter().any(|item| item.as_str() == Some("ExpandedPostings")) {
-                // Postings and series are read from local indexes.
-                return Ok(None);
-            }
+            let has = |name| enabled.is_empty() || enabled.iter().any(|item| item.as_str() == Some(name));
             let ttl = duration(&outer, "ttl", DAY).context("index-cache.config")?;
-            (config, if ttl.is_zero() { DAY } else { ttl })
+            let ttl = if ttl.is_zero() { DAY } else { ttl };
+            (config, ttl, has("ExpandedPostings"), has("Postings") || has("Series"))
         }
     };
-    let cache = start(shell, &config, "thanos_store_index_cache", "ExpandedPostings")?;
-    Ok(Some(Expanded::new(cache, ttl)))
+    let start = |item_type| start(shell, &config, "thanos_store_index_cache", item_type);
+    let expanded = if expanded { Some(Expanded::new(start("ExpandedPostings")?, ttl)) } else { None };
+    // Lists and series lie side by side in them.
+    let parts = if parts { Some(PartCache::new(start("Series")?, ttl)) } else { None };
+    Ok(IndexCaches { expanded, parts })
 }
 
 /// The bucket behind its cache, where there is one.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+use block::index::NextChunk;
 use block::postings::{Selected, select_within};
 use block::{Corrupt, IndexReader, SeriesEntry};
 use hashbrown::HashMap;
@@ -14,6 +15,7 @@ use store::{Error, SeriesRequest};
 
 use crate::block::Block;
 use crate::expanded::Expanded;
+use crate::index::Index;
 use crate::order::{Finals, HeldBack, Located, Row};
 
 /// Series between two looks at the request's deadline.
@@ -24,7 +26,7 @@ const CHECK_EVERY: usize = 256;
 pub(crate) struct Ask {
     pub(crate) cx: Context,
     pub(crate) block: Arc<Block>,
-    pub(crate) index: Arc<IndexReader>,
+    pub(crate) index: Arc<Index>,
     /// Without those that external labels decide.
     pub(crate) matchers: Arc<[Matcher]>,
     pub(crate) request: Arc<SeriesRequest>,
@@ -58,11 +60,15 @@ pub(crate) struct Cursor {
     selected: Selected,
     /// How many of the selected were looked at.
     read: usize,
+    /// Up to here they can be: all of them, but for an index that is read by ranges.
+    loaded: usize,
     /// Covers the selection, and what had to be sorted.
     lease: MemoryLease,
     held: HeldBack,
     ready: VecDeque<Row>,
-    /// Where the order had to be made anew.
+    /// Where the order has to be made anew: what was read for that,
+    unsorted: Vec<(Labels, Vec<Located>)>,
+    /// and what came of it.
     sorted: Option<std::vec::IntoIter<(Labels, Vec<Located>)>>,
     given: u64,
     entry: SeriesEntry,
@@ -73,17 +79,20 @@ pub(crate) struct Cursor {
 
 impl Cursor {
     /// `known` is the selection where it was made before.
-    pub(crate) fn open(ask: &Ask, known: Option<Vec<u32>>, expanded: Option<&Expanded>) -> Result<Self, Error> {
+    pub(crate) fn open(ask: &Ask, known: Option<Selected>, expanded: Option<&Expanded>) -> Result<Self, Error> {
         ask.cx.check()?;
         let (selected, lease) = match known {
             Some(known) => {
-                let known = Selected::Own(known);
                 let lease = ask.cx.memory().lease(known.heap_bytes() as u64)?;
                 (known, lease)
             }
             None => {
                 let began = Instant::now();
-                let made = select(&ask.cx, &ask.index, &ask.matchers)?;
+                let made = match &*ask.index {
+                    Index::Whole(index) => select(&ask.cx, index, &ask.matchers)?,
+                    // Was made beforehand.
+                    Index::Ranged(_) => return Err(Error::Unavailable("nothing was selected".to_owned())),
+                };
                 if let Some(expanded) = expanded {
                     expanded.put(ask.block.id, &ask.matchers, &made.0, began.elapsed());
                 }
@@ -91,27 +100,46 @@ impl Cursor {
             }
         };
         let finals = Finals::new(&ask.index, &ask.block.labels, &ask.request.without_replica_labels)?;
-        let mut cursor = Self {
+        let loaded = if ask.index.ranged().is_some() { 0 } else { usize::MAX };
+        Ok(Self {
             finals,
             selected,
             read: 0,
+            loaded,
             lease,
             held: HeldBack::default(),
             ready: VecDeque::new(),
+            unsorted: Vec::new(),
             sorted: None,
             given: 0,
             entry: SeriesEntry::default(),
             spare: Vec::new(),
             shard_scratch: Vec::new(),
-        };
-        if !cursor.finals.keeps_order() {
-            cursor.sort(ask)?;
-        }
-        Ok(cursor)
+        })
     }
 
-    /// The next batch.
+    /// The selection and the first series of it that has to be loaded, where the next batch cannot go on
+    /// without.
+    pub(crate) fn unloaded(&self) -> Option<(&Selected, usize)> {
+        let stops = self.read >= self.loaded && self.loaded < self.selected.len();
+        stops.then_some((&self.selected, self.loaded))
+    }
+
+    /// So many more series are loaded.
+    pub(crate) fn loaded(&mut self, count: usize) {
+        self.loaded += count;
+    }
+
+    /// Whether all of the selection was looked at.
+    fn is_through(&self) -> bool {
+        self.read >= self.selected.len()
+    }
+
+    /// The next batch. It may be empty and not the last where the next series have to be loaded first.
     pub(crate) fn next(&mut self, ask: &Ask) -> Result<Rows, Error> {
+        if self.sorted.is_none() && !self.finals.keeps_order() {
+            self.sort(ask)?;
+        }
         let mut out = Collector::new(&self.finals);
         let limit = if ask.request.limit == 0 { u64::MAX } else { ask.request.limit };
         let mut bytes = 0;
@@ -127,7 +155,7 @@ impl Cursor {
                 let Some((labels, chunks)) = sorted.next() else { break true };
                 out.push_sorted(&labels, &chunks);
             } else {
-                let Some(row) = self.next_row(ask)? else { break true };
+                let Some(row) = self.next_row(ask)? else { break self.is_through() };
                 out.push(&ask.index, &mut self.finals, &row)?;
                 self.spare.push(row);
             }
@@ -142,7 +170,9 @@ impl Cursor {
             if let Some(row) = self.ready.pop_front() {
                 return Ok(Some(row));
             }
-            let Some(row) = self.read_row(ask)? else { return Ok(self.held.pop()) };
+            let Some(row) = self.read_row(ask)? else {
+                return Ok(if self.is_through() { self.held.pop() } else { None });
+            };
             while let Some(before) = self.held.pop_before(&ask.index, &mut self.finals, &row)? {
                 self.ready.push_back(before);
             }
@@ -150,9 +180,12 @@ impl Cursor {
         }
     }
 
-    /// The next series of the selection that has chunks in range and is in the shard.
+    /// The next series of the selection that has chunks in range and is in the shard; `None` behind the last
+    /// one that is loaded.
     fn read_row(&mut self, ask: &Ask) -> Result<Option<Row>, Error> {
-        while let Some(reference) = self.selected.get(self.read) {
+        while self.read < self.loaded
+            && let Some(reference) = self.selected.get(self.read)
+        {
             self.read += 1;
             if self.read.is_multiple_of(CHECK_EVERY) {
                 ask.cx.check()?;
@@ -177,15 +210,19 @@ impl Cursor {
         Ok(None)
     }
 
-    /// Reads the whole selection and sorts it by final labels; series that become equal become one.
+    /// Reads the whole selection, as far as it is loaded, and once it is through sorts it by final labels; series
+    /// that become equal become one.
     fn sort(&mut self, ask: &Ask) -> Result<(), Error> {
-        let mut all: Vec<(Labels, Vec<Located>)> = Vec::new();
         while let Some(row) = self.read_row(ask)? {
             let labels = self.finals.labels(&ask.index, &row.labels)?;
             let text: usize = labels.iter().map(|(n, v)| n.len() + v.len() + 16).sum();
             self.lease.grow((row.chunks.len() * size_of::<Located>() + text + 128) as u64)?;
-            all.push((labels, row.chunks));
+            self.unsorted.push((labels, row.chunks));
         }
+        if !self.is_through() {
+            return Ok(());
+        }
+        let mut all = std::mem::take(&mut self.unsorted);
         all.sort_by(|a, b| a.0.cmp(&b.0));
         all.dedup_by(|later, kept| {
             let equal = later.0 == kept.0;
@@ -206,13 +243,21 @@ pub(crate) fn select(
     index: &IndexReader,
     matchers: &[Matcher],
 ) -> Result<(Selected, MemoryLease), Error> {
+    selected_within(cx, |allow| Ok(select_within(index, matchers, allow)?))
+}
+
+/// What `select` selects within the request's memory, of which it asks before it takes some.
+pub(crate) fn selected_within(
+    cx: &Context,
+    select: impl FnOnce(&mut dyn FnMut(usize) -> bool) -> Result<Option<Selected>, Error>,
+) -> Result<(Selected, MemoryLease), Error> {
     let mut lease = cx.memory().lease(0)?;
     let mut refused = None;
     let mut allow = |bytes: usize| {
         let grown = cx.check().map_err(Error::from).and_then(|()| Ok(lease.grow(bytes as u64)?));
         grown.map_err(|e| refused = Some(e)).is_ok()
     };
-    let selected = select_within(index, matchers, &mut allow)?;
+    let selected = select(&mut allow)?;
     match (selected, refused) {
         (Some(selected), _) => {
             lease.resize(selected.heap_bytes() as u64)?;
@@ -241,11 +286,17 @@ fn locate(ask: &Ask, reference: u32, entry: &SeriesEntry, found: &mut Vec<Locate
         }
         if ask.by_range {
             let next = match entry.chunks.get(i + 1) {
-                Some(next) => Some(next.chunk_ref),
-                None => ask.index.first_chunk_after(reference)?,
+                Some(next) => NextChunk::At(next.chunk_ref),
+                None => ask.index.chunk_after(reference)?,
             };
-            let of_segment = ask.block.segment_bytes.get(chunk.segment() as usize).copied().unwrap_or(0);
-            let end = next.filter(|n| n >> 32 == chunk.chunk_ref >> 32).map_or(of_segment, |n| n & 0xffff_ffff);
+            let end = match next {
+                NextChunk::At(next) if next >> 32 == chunk.chunk_ref >> 32 => next & 0xffff_ffff,
+                // The segment's end; or not known.
+                NextChunk::At(_) | NextChunk::End => {
+                    ask.block.segment_bytes.get(chunk.segment() as usize).copied().unwrap_or(0)
+                }
+                NextChunk::Unread => 0,
+            };
             located.len = u32::try_from(end.saturating_sub(u64::from(chunk.offset()))).unwrap_or(0);
         }
         found.push(located);
@@ -295,7 +346,7 @@ impl Collector {
         }
     }
 
-    fn push(&mut self, index: &IndexReader, finals: &mut Finals, row: &Row) -> Result<(), Corrupt> {
+    fn push(&mut self, index: &Index, finals: &mut Finals, row: &Row) -> Result<(), Corrupt> {
         self.pairs.clear();
         let mut placed = 0;
         for (i, &label) in row.labels.iter().enumerate() {
@@ -314,13 +365,7 @@ impl Collector {
 
     /// The row's `i`th label.
     #[inline]
-    fn placed(
-        &mut self,
-        index: &IndexReader,
-        finals: &mut Finals,
-        i: usize,
-        label: (u32, u32),
-    ) -> Result<Placed, Corrupt> {
+    fn placed(&mut self, index: &Index, finals: &mut Finals, i: usize, label: (u32, u32)) -> Result<Placed, Corrupt> {
         let before = self.last.get(i).copied();
         if let Some(before) = before.filter(|before| before.label == label) {
             return Ok(before);
@@ -347,7 +392,7 @@ impl Collector {
         self.ends.push(u32::try_from(self.chunks.len()).expect("a batch has fewer than 2^32 chunks"));
     }
 
-    fn symbol(&mut self, index: &IndexReader, reference: u32) -> Result<SymbolId, Corrupt> {
+    fn symbol(&mut self, index: &Index, reference: u32) -> Result<SymbolId, Corrupt> {
         if let Some(&id) = self.known.get(&reference) {
             return Ok(id);
         }

@@ -7,7 +7,9 @@ use block::Ulid;
 use parking_lot::Mutex;
 
 /// The copy of an index below a folder of the block's name.
-pub(crate) const INDEX_COPY: &str = "index";
+const INDEX_COPY: &str = "index";
+/// The ends of one that is read by ranges, there as well.
+const INDEX_ENDS: &str = "index.ends";
 
 /// The folder that copies lie in. It may be emptied at any time.
 #[derive(Debug)]
@@ -42,7 +44,8 @@ impl Disk {
         let mut found = Vec::new();
         for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
             let Some(id) = entry.file_name().to_str().and_then(|name| Ulid::from_string(name).ok()) else { continue };
-            if let Ok(copy) = entry.path().join(INDEX_COPY).metadata() {
+            let kept = [INDEX_COPY, INDEX_ENDS].into_iter().find_map(|name| entry.path().join(name).metadata().ok());
+            if let Some(copy) = kept {
                 found.push((copy.accessed().or_else(|_| copy.modified()).ok(), id, copy.len()));
             }
         }
@@ -52,7 +55,7 @@ impl Disk {
         // The limit may have been another one then.
         let gone = if bytes_max == 0 { None } else { disk.state.lock().evict(bytes_max) };
         for id in gone.into_iter().flatten() {
-            let _gone = std::fs::remove_file(disk.copy_path(id));
+            disk.remove_files(id);
         }
         disk
     }
@@ -63,6 +66,28 @@ impl Disk {
 
     pub(crate) fn copy_path(&self, block: Ulid) -> PathBuf {
         self.dir.join(block.to_string()).join(INDEX_COPY)
+    }
+
+    pub(crate) fn ends_path(&self, block: Ulid) -> PathBuf {
+        self.dir.join(block.to_string()).join(INDEX_ENDS)
+    }
+
+    /// 0 is no limit.
+    pub(crate) fn bytes_max(&self) -> u64 {
+        self.bytes_max
+    }
+
+    /// Whether so many bytes more need none to go.
+    pub(crate) fn has_room(&self, bytes: u64) -> bool {
+        self.bytes_max == 0 || self.state.lock().bytes.saturating_add(bytes) <= self.bytes_max
+    }
+
+    /// Removes what is kept of an index.
+    pub(crate) fn remove_files(&self, block: Ulid) {
+        for path in [self.copy_path(block), self.ends_path(block)] {
+            // What stays is found again at the next start.
+            let _gone = std::fs::remove_file(path);
+        }
     }
 
     /// Takes room for a copy of `bytes`, until it is [`added`](Self::added) or [`removed`](Self::removed). Gives

@@ -1,6 +1,5 @@
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,14 +13,15 @@ use request::{Context, MemoryBudget};
 use store::merge::{MergeOptions, merge_streams};
 use store::{Frame, LabelsRequest, Names, Result, SeriesRequest, Stats, Store, StoreInfo, StoreKind, counted};
 
-use crate::admit::ChunkPool;
+use crate::admit::{ChunkPool, Fetched};
 use crate::block::Block;
 use crate::catalog::Catalog;
 use crate::cursor::BatchSize;
 use crate::expanded::Expanded;
 use crate::files::{FileSettings, Files};
 use crate::metrics::Metrics;
-use crate::series::{BlockAsk, Fetched, block_stream};
+use crate::parts::PartCache;
+use crate::series::{BlockAsk, block_stream};
 
 /// Series in a block's batch.
 const BATCH_SERIES: usize = 512;
@@ -30,6 +30,9 @@ const BATCH_SERIES: usize = 512;
 const AHEAD_BYTES: u64 = 64 << 20;
 const BATCH_BYTES: std::ops::RangeInclusive<u64> = (256 << 10)..=(1 << 20);
 const BATCHES_AHEAD_MAX: u64 = 16;
+
+/// Indexes whose ends are fetched side by side ahead of requests.
+const PREPARED_AT_ONCE: usize = 8;
 
 /// How often everything in the bucket is listed, where there is a bucket index.
 const FULL_SYNC_INTERVAL: Duration = Duration::from_secs(3600);
@@ -43,8 +46,12 @@ pub struct Settings {
     pub data_dir: Option<PathBuf>,
     /// Bytes that indexes may take in `data_dir`; 0 is no limit.
     pub disk_bytes_max: u64,
-    /// Bytes of memory that open indexes may take.
+    /// Bytes of memory that open indexes may take; and a quarter of them each selections and parts of
+    /// indexes that are read by ranges.
     pub index_cache_bytes: u64,
+    /// An index that is larger than this share of `disk_bytes_max`, or of `index_cache_bytes` where there is
+    /// no room for it on disk, is read by ranges.
+    pub whole_index_share: f64,
     /// Files that no request needed for so long are closed.
     pub idle: Duration,
     /// Nothing older is served, at any moment.
@@ -71,6 +78,7 @@ impl Default for Settings {
             data_dir: None,
             disk_bytes_max: 0,
             index_cache_bytes: 250 << 20,
+            whole_index_share: 0.1,
             idle: Duration::from_secs(300),
             min_time: TimeOrDuration::Time(i64::MIN),
             max_time: TimeOrDuration::Time(i64::MAX),
@@ -107,7 +115,8 @@ impl Gateway {
     #[must_use]
     pub fn new(bucket: Bucket, settings: Settings) -> Self {
         let memory = MemoryBudget::new(u64::MAX);
-        Self::with_metrics(bucket, settings, SyncMetrics::default(), Metrics::default(), memory, None)
+        let caches = IndexCaches { expanded: None, parts: PartCache::in_memory(settings.index_cache_bytes / 4) };
+        Self::with_metrics(bucket, settings, SyncMetrics::default(), Metrics::default(), memory, caches)
     }
 
     pub(crate) fn with_metrics(
@@ -116,12 +125,15 @@ impl Gateway {
         sync: SyncMetrics,
         metrics: Metrics,
         memory: MemoryBudget,
-        expanded: Option<Expanded>,
+        caches: IndexCaches,
     ) -> Self {
         let info = info(&settings, &Catalog::default(), TimeRange::ALL);
         let files = FileSettings {
             data_dir: settings.data_dir.clone(),
             disk_bytes_max: settings.disk_bytes_max,
+            whole_share: settings.whole_index_share,
+            parts: caches.parts,
+            metrics: metrics.indexes.clone(),
             // What is cached leaves room for requests.
             cache_bytes: settings.index_cache_bytes.min(memory.limit() / 4),
             idle: settings.idle,
@@ -132,7 +144,7 @@ impl Gateway {
             metas: metas(&bucket, &settings).with_metrics(sync),
             files: Arc::new(Files::new(bucket, files)),
             pool: ChunkPool::new(settings.chunk_pool_bytes),
-            expanded,
+            expanded: caches.expanded,
             state: RwLock::new(State { catalog: Arc::default(), info: Arc::new(info) }),
             settings,
             metrics,
@@ -177,6 +189,26 @@ impl Gateway {
         Ok(())
     }
 
+    /// Fetches the ends of indexes that are read by ranges and are not on disk yet, as long as there is room:
+    /// so the first request need not. What cannot be read is left to it.
+    pub(crate) async fn prepare(&self, cx: &Context) {
+        let blocks: Vec<_> = self.catalog().by_id.values().cloned().collect();
+        let fetched = Arc::new(Fetched::default());
+        let fetches = stream::iter(blocks).map(|block| {
+            let (cx, files, fetched) = (cx.clone(), Arc::clone(&self.files), Arc::clone(&fetched));
+            async move {
+                // The others may have taken the room.
+                if files.lacks_ends(&block) { files.index(&cx, &block, &fetched).await.map(drop) } else { Ok(()) }
+            }
+        });
+        let mut fetches = fetches.buffer_unordered(PREPARED_AT_ONCE);
+        while let Some(fetch) = fetches.next().await {
+            if let Err(e) = fetch {
+                tracing::debug!(err = %e, "cannot read the ends of an index ahead of requests");
+            }
+        }
+    }
+
     /// Whether something in the bucket was found to be other than at the last look, which is a reason to
     /// look again soon.
     pub(crate) fn is_suspicious(&self) -> bool {
@@ -213,18 +245,8 @@ impl Gateway {
         serde_json::json!({
             "blocks": blocks.into_iter().map(block).collect::<Vec<_>>(),
             "indexes": self.files.debug(),
-            "index_cache": self.expanded.as_ref().map(|e| {
-                let (requests, hits, failures) = e.cache().counts();
-                let (items, bytes) = e.cache().held().unzip();
-                serde_json::json!({
-                    "kind": e.cache().kind(),
-                    "requests": requests,
-                    "hits": hits,
-                    "failures": failures,
-                    "items": items,
-                    "bytes": bytes,
-                })
-            }),
+            "index_cache": self.expanded.as_ref().map(|e| debug_cache(e.cache())),
+            "index_parts_cache": self.files.parts().map(|parts| debug_cache(parts.cache())),
             "chunk_pool": {"used_bytes": self.pool.used(), "max_bytes": self.settings.chunk_pool_bytes},
         })
     }
@@ -242,9 +264,36 @@ impl Gateway {
         &self.files
     }
 
+    /// The most that one request may fetch; 0 is no limit.
+    pub(crate) fn fetched_bytes_max(&self) -> u64 {
+        self.settings.fetched_bytes_max
+    }
+
     pub(crate) fn store_name(&self) -> &Arc<str> {
         &self.name
     }
+}
+
+/// The caches beside the indexes on this machine.
+#[derive(Debug, Default)]
+pub(crate) struct IndexCaches {
+    /// Selections.
+    pub(crate) expanded: Option<Expanded>,
+    /// Parts of indexes that are read by ranges.
+    pub(crate) parts: Option<PartCache>,
+}
+
+fn debug_cache(cache: &cache::Cache) -> serde_json::Value {
+    let (requests, hits, failures) = cache.counts();
+    let (items, bytes) = cache.held().unzip();
+    serde_json::json!({
+        "kind": cache.kind(),
+        "requests": requests,
+        "hits": hits,
+        "failures": failures,
+        "items": items,
+        "bytes": bytes,
+    })
 }
 
 fn metas(bucket: &Bucket, settings: &Settings) -> MetaSync {
@@ -285,7 +334,7 @@ impl Store for Gateway {
             bytes: (AHEAD_BYTES / queried).clamp(*BATCH_BYTES.start(), *BATCH_BYTES.end()),
         };
         let ahead = (AHEAD_BYTES / queried / batch.bytes).clamp(1, BATCHES_AHEAD_MAX) as usize;
-        let fetched = Arc::new(Fetched::default());
+        let fetched = Arc::new(Fetched::within(self.fetched_bytes_max()));
         let of_block = |(block, matchers): (Arc<Block>, _)| {
             let cx = if cx.tally().is_some() { cx.part(&block.id.to_string()) } else { cx.clone() };
             let ask = BlockAsk {
@@ -300,7 +349,6 @@ impl Store for Gateway {
                 fetched: Arc::clone(&fetched),
                 pool: self.pool.clone(),
                 expanded: self.expanded.clone(),
-                fetched_bytes_max: self.settings.fetched_bytes_max,
             };
             counted(&cx, block_stream(ask))
         };
@@ -313,8 +361,8 @@ impl Store for Gateway {
         let stats = stream::once(async move {
             Ok(Frame::Stats(Stats {
                 blocks_queried: queried,
-                bytes_fetched: fetched.bytes.load(Ordering::Relaxed),
-                requests: fetched.requests.load(Ordering::Relaxed),
+                bytes_fetched: fetched.bytes(),
+                requests: fetched.requests(),
             }))
         });
         merge_streams(streams, options).chain(stats).boxed()

@@ -4,7 +4,7 @@
 //!
 //! Invariants: external labels win over a series' own; a stream is sorted by final labels; the files of a
 //! filesystem bucket are mapped in place and chunks are slices of the map; of a remote bucket the index is
-//! fetched once, and chunks by range in one round for each batch; a block that cannot be read is named as
+//! fetched once, or read by ranges where it is large, and chunks by range in one round for each batch; a block that cannot be read is named as
 //! missing and stops no other.
 
 mod admit;
@@ -21,10 +21,13 @@ mod expanded;
 mod files;
 mod gate;
 mod gateway;
+mod index;
 mod labels;
 mod maps;
 mod metrics;
 mod order;
+mod parts;
+mod ranged;
 mod run;
 mod series;
 

@@ -22,6 +22,7 @@ pub(crate) struct Metrics {
     pub(crate) gate_in_flight: Gauge,
     pub(crate) gate_total: Counter,
     pub(crate) queries_dropped: Family<Reason, Counter>,
+    pub(crate) indexes: IndexMetrics,
     touched: Family<Touched, Histogram, fn() -> Histogram>,
     fetched: Family<Touched, Histogram, fn() -> Histogram>,
     block_loads: Counter,
@@ -42,6 +43,26 @@ pub(crate) struct Reason {
 struct Touched {
     data_type: &'static str,
     tenant: &'static str,
+}
+
+/// How indexes are read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct IndexMetrics {
+    opened: Family<How, Counter>,
+    /// Of indexes that are read by ranges.
+    pub(crate) fetched_bytes: Counter,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct How {
+    how: &'static str,
+}
+
+impl IndexMetrics {
+    /// `mapped` from this machine, `memory` where it was fetched there, or by `ranges`.
+    pub(crate) fn opened(&self, how: &'static str) {
+        self.opened.get_or_create(&How { how }).inc();
+    }
 }
 
 /// There is one tenant.
@@ -68,6 +89,7 @@ impl Default for Metrics {
             gate_in_flight: Gauge::default(),
             gate_total: Counter::default(),
             queries_dropped: Family::default(),
+            indexes: IndexMetrics::default(),
             touched: Family::new_with_constructor(counts),
             fetched: Family::new_with_constructor(counts),
             block_loads: Counter::default(),
@@ -108,6 +130,10 @@ impl Metrics {
         r.register(name("queries_dropped"), "Requests that a limit refused", self.queries_dropped.clone());
         r.register(name("series_data_touched"), "Items that a request looked at", self.touched.clone());
         r.register(name("series_data_fetched"), "Items that a request fetched", self.fetched.clone());
+        let help = "Indexes that were opened, by where they are read: mapped, memory, ranges";
+        r.register("esker_store_indexes_opened", help, self.indexes.opened.clone());
+        let help = "Bytes fetched of indexes that are read by ranges";
+        r.register("esker_store_index_ranges_fetched_bytes", help, self.indexes.fetched_bytes.clone());
     }
 
     pub(crate) fn synced(&self, added: usize, dropped: usize, loaded: usize, now_ms: i64) {

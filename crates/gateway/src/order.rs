@@ -6,9 +6,11 @@
 //! those have passed. Where labels of the series themselves are removed or replaced, nothing is left of
 //! the order, and the selection is sorted anew.
 
-use block::{Corrupt, IndexReader};
+use block::Corrupt;
 use hashbrown::HashMap;
 use model::Labels;
+
+use crate::index::Index;
 
 /// A series on its way: labels as symbols of the index, and its chunks within the time asked for.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +41,7 @@ pub(crate) struct Finals {
 
 impl Finals {
     /// `external` labels win over the series' own; `without` are in none of the final sets.
-    pub(crate) fn new(index: &IndexReader, external: &Labels, without: &[String]) -> Result<Self, Corrupt> {
+    pub(crate) fn new(index: &Index, external: &Labels, without: &[String]) -> Result<Self, Corrupt> {
         let stays = |name: &str| !without.iter().any(|w| w == name);
         let added = external.iter().filter(|(n, _)| stays(n)).map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
         let mut dropped = Vec::new();
@@ -61,7 +63,7 @@ impl Finals {
     }
 
     /// How many of the added labels come before the label `name`.
-    pub(crate) fn added_before(&mut self, index: &IndexReader, name: u32) -> Result<usize, Corrupt> {
+    pub(crate) fn added_before(&mut self, index: &Index, name: u32) -> Result<usize, Corrupt> {
         if let Some(&place) = self.places.get(&name) {
             return Ok(place);
         }
@@ -72,7 +74,7 @@ impl Finals {
     }
 
     /// The final set of a series, sorted by name.
-    pub(crate) fn labels(&mut self, index: &IndexReader, labels: &[(u32, u32)]) -> Result<Labels, Corrupt> {
+    pub(crate) fn labels(&mut self, index: &Index, labels: &[(u32, u32)]) -> Result<Labels, Corrupt> {
         let mut pairs: Vec<(&str, &str)> = Vec::with_capacity(labels.len() + self.added.len());
         for &(name, value) in labels {
             if !self.is_dropped(name) {
@@ -85,7 +87,7 @@ impl Finals {
     }
 
     /// Whether a label of this name comes before one that is added.
-    fn precedes_added(&mut self, index: &IndexReader, name: Option<u32>) -> Result<bool, Corrupt> {
+    fn precedes_added(&mut self, index: &Index, name: Option<u32>) -> Result<bool, Corrupt> {
         Ok(match name {
             Some(name) => self.added_before(index, name)? < self.added.len(),
             None => !self.added.is_empty(),
@@ -103,7 +105,7 @@ impl HeldBack {
     /// A series that comes before `next` in the final order, if one is held; call until there is none.
     pub(crate) fn pop_before(
         &mut self,
-        index: &IndexReader,
+        index: &Index,
         finals: &mut Finals,
         next: &Row,
     ) -> Result<Option<Row>, Corrupt> {
@@ -118,7 +120,7 @@ impl HeldBack {
     }
 
     /// Holds `row` back, or gives it back where nothing can come to stand before it.
-    pub(crate) fn hold(&mut self, index: &IndexReader, finals: &mut Finals, row: Row) -> Result<Option<Row>, Corrupt> {
+    pub(crate) fn hold(&mut self, index: &Index, finals: &mut Finals, row: Row) -> Result<Option<Row>, Corrupt> {
         let last = row.labels.last().map(|&(name, _)| name);
         if finals.precedes_added(index, last)? {
             self.stack.push(row);

@@ -10,7 +10,7 @@ use daemon::{Shell, now_ms};
 use serde_json::{Value, json};
 use store::Limited;
 
-use crate::caches::{caching_bucket, index_cache};
+use crate::caches::{caching_bucket, index_caches};
 use crate::gate::Gate;
 use crate::{Args, Gateway, attach};
 
@@ -25,8 +25,8 @@ pub async fn run(args: Args, shell: Shell) -> Result<()> {
     let name = bucket.name().to_owned();
     let bucket = caching_bucket(&shell, &args.caches, bucket)?;
     let settings = args.settings()?;
-    let index_cache = index_cache(&shell, &args.caches, settings.index_cache_bytes / 4)?;
-    let gateway = attach::create(&shell, bucket, settings, index_cache);
+    let caches = index_caches(&shell, &args.caches, settings.index_cache_bytes / 4)?;
+    let gateway = attach::create(&shell, bucket, settings, caches);
     daemon::http::spawn(&shell, &args.http, routes(&shell, &gateway)).await?;
     attach::start(&shell, &gateway, args.sync_block_duration.as_duration()).await?;
     tracing::info!(bucket = name, blocks = gateway.blocks().len(), "store started");

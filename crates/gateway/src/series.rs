@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use block::chunk::Aggregates;
+use block::postings::Selected;
 use block::segment::{read_chunk, segment_name};
 use block::{Aggregate, ChunkReader, Corrupt, Encoding, RawChunk};
 use bucket::BlockFile;
@@ -15,7 +16,7 @@ use model::Matcher;
 use request::Context;
 use store::{ChunkMeta, Error, Frame, PartialResponse, Result, SeriesBatch, SeriesRequest, show_matchers};
 
-use crate::admit::{self, ChunkPool};
+use crate::admit::{self, ChunkPool, Fetched};
 use crate::ahead::Ahead;
 use crate::block::Block;
 use crate::cursor::{Ask, BatchSize, Cursor, Rows};
@@ -34,13 +35,6 @@ const FETCHED_SERIES: usize = 4096;
 /// So many chunks ahead their headers are asked for.
 const HEADERS_AHEAD: usize = 32;
 
-/// Counts over all blocks of one request.
-#[derive(Debug, Default)]
-pub(crate) struct Fetched {
-    pub(crate) bytes: AtomicU64,
-    pub(crate) requests: AtomicU64,
-}
-
 /// What a block's stream needs.
 #[derive(Clone, Debug)]
 pub(crate) struct BlockAsk {
@@ -56,8 +50,6 @@ pub(crate) struct BlockAsk {
     pub(crate) fetched: Arc<Fetched>,
     pub(crate) pool: ChunkPool,
     pub(crate) expanded: Option<Expanded>,
-    /// The most that one request may fetch; 0 is no limit.
-    pub(crate) fetched_bytes_max: u64,
 }
 
 /// The block's series. What cannot be read of it is missing from the answer, or fails it, as the request
@@ -72,7 +64,7 @@ pub(crate) fn block_stream(ask: BlockAsk) -> BoxStream<'static, Result<Frame>> {
             async move {
                 let Err(e) = frame else { return frame };
                 if let Error::Corrupt(_) = e {
-                    ask.files.forget(ask.block.id).await;
+                    ask.files.distrust(ask.block.id).await;
                 }
                 ask.missing(e)
             }
@@ -107,7 +99,7 @@ struct Open {
     task: Arc<Ask>,
     segments: Option<Arc<ChunkReader>>,
     /// What the index cache has of the selection.
-    known: Option<Vec<u32>>,
+    known: Option<Selected>,
     /// `None` before the first batch.
     cursor: Option<Cursor>,
     /// Nothing is left to begin.
@@ -136,8 +128,8 @@ impl State {
 }
 
 impl Open {
-    /// Opens the block and reads its first batch. A copy of the index that turns out to be damaged is fetched
-    /// again, once.
+    /// Opens the block and reads its first batch. What is kept of the index and turns out to be damaged is
+    /// fetched again, once.
     async fn first(ask: BlockAsk) -> Result<(Box<Self>, Option<SeriesBatch>)> {
         let again = ask.clone();
         let tried = async {
@@ -148,7 +140,7 @@ impl Open {
         match tried.await {
             Err(Error::Corrupt(e)) if again.files.has_copy(again.block.id) => {
                 tracing::warn!(block = %again.block.id, err = %e, "the copy of an index is damaged; fetching it again");
-                again.files.forget(again.block.id).await;
+                again.files.distrust(again.block.id).await;
                 Ok((Box::new(Self::new(again).await?), None))
             }
             other => other,
@@ -157,23 +149,31 @@ impl Open {
 
     async fn new(ask: BlockAsk) -> Result<Self> {
         ask.cx.check()?;
-        let index = ask.files.index(&ask.block).await?;
+        let index = ask.files.index(&ask.cx, &ask.block, &ask.fetched).await?;
         let segments = if ask.request.skip_chunks { None } else { ask.files.segments(&ask.block).await? };
         let by_range = segments.is_none() && !ask.request.skip_chunks;
         let series = if by_range { ask.batch.series.max(FETCHED_SERIES) } else { ask.batch.series };
         let task = Ask {
             cx: ask.cx.clone(),
             block: Arc::clone(&ask.block),
-            index,
+            index: Arc::new(index),
             matchers: Arc::clone(&ask.matchers),
             request: Arc::clone(&ask.request),
             by_range,
             batch: BatchSize { series, ..ask.batch },
         };
-        let known = match &ask.expanded {
-            Some(expanded) => expanded.get(ask.block.id, &ask.matchers).await,
+        let mut known = match &ask.expanded {
+            Some(expanded) => expanded.get(ask.block.id, &ask.matchers).await.map(Selected::Own),
             None => None,
         };
+        if let (None, Some(ranged)) = (&known, task.index.ranged()) {
+            let began = Instant::now();
+            let (selected, _again) = ranged.select(&ask.matchers).await?;
+            if let Some(expanded) = &ask.expanded {
+                expanded.put(ask.block.id, &ask.matchers, &selected, began.elapsed());
+            }
+            known = Some(selected);
+        }
         let fetching = Ahead::default();
         Ok(Self { ask, task: Arc::new(task), segments, known, cursor: None, last: false, fetching })
     }
@@ -186,7 +186,11 @@ impl Open {
     /// far as memory is plenty.
     async fn next_batch(&mut self) -> Result<SeriesBatch> {
         while !self.last && (self.fetching.is_empty() || self.may_fetch_ahead()) {
+            self.load().await?;
             match self.step().await? {
+                // None of those that were loaded is due.
+                Step::Batch(batch) if batch.is_empty() => {}
+                Step::Fetch(rows) if rows.ends.is_empty() => {}
                 Step::Batch(batch) => return held(&self.ask.cx, batch).await,
                 Step::Fetch(rows) => {
                     let fetch = Fetch { ask: self.ask.clone(), task: Arc::clone(&self.task) };
@@ -199,6 +203,23 @@ impl Open {
 
     fn may_fetch_ahead(&self) -> bool {
         self.fetching.len() < self.ask.ahead && self.ask.pool.is_plenty(&self.ask.cx)
+    }
+
+    /// Brings the next series here where the index is read by ranges.
+    async fn load(&mut self) -> Result<()> {
+        let Some(ranged) = self.task.index.ranged() else { return Ok(()) };
+        let mut cursor = match self.cursor.take() {
+            Some(cursor) => cursor,
+            None => Cursor::open(&self.task, self.known.take(), None)?,
+        };
+        if let Some((selected, first)) = cursor.unloaded() {
+            let window = ranged.window(selected, first, self.task.batch.bytes);
+            let count = window.len();
+            ranged.load(window).await?;
+            cursor.loaded(count);
+        }
+        self.cursor = Some(cursor);
+        Ok(())
     }
 
     /// Walks on to the next batch, in one job on the pool. Where chunks are mapped, it is complete.
@@ -290,24 +311,14 @@ impl Fetch {
         }
         let (bucket, file) = (&self.ask.files.bucket, BlockFile::Chunks(segment.saturating_add(1)));
         let wanted = ranges.iter().map(|r| r.end - r.start).sum();
-        self.check_fetched(wanted)?;
+        self.ask.fetched.check(wanted)?;
         let room = self.ask.pool.take(&self.ask.cx, wanted).await?;
         let read = bucket.read_ranges(self.ask.block.id, file, ranges, bucket.default_gap()).await;
         let read = read.map_err(|e| unavailable(&e))?;
         let bytes = read.iter().map(|b| b.len() as u64).sum();
         self.ask.cx.stats().add_bytes_fetched(bytes);
-        self.ask.fetched.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.ask.fetched.requests.fetch_add(1, Ordering::Relaxed);
+        self.ask.fetched.add(bytes);
         Ok(read.into_iter().map(|bytes| room.hold(bytes)).collect())
-    }
-
-    fn check_fetched(&self, more: u64) -> Result<()> {
-        let limit = self.ask.fetched_bytes_max;
-        if limit == 0 || self.ask.fetched.bytes.load(Ordering::Relaxed).saturating_add(more) <= limit {
-            return Ok(());
-        }
-        let text = format!("more than {limit} bytes to fetch (--store.grpc.downloaded-bytes-limit)");
-        Err(Error::Exhausted(text))
     }
 }
 

@@ -48,17 +48,18 @@ fn fill(dir: &std::path::Path, data: &Data) {
     }
 }
 
-async fn conforms(mapped: bool) {
+async fn conforms(mapped: bool, settings: Settings) {
     let temporary = tempfile::tempdir().unwrap();
     let root = temporary.path().to_owned();
     let made = std::sync::atomic::AtomicUsize::new(0);
     run(|data| {
         let dir = root.join(made.fetch_add(1, std::sync::atomic::Ordering::Relaxed).to_string());
+        let settings = settings.clone();
         async move {
             fill(&dir, &data);
             let bucket = Bucket::filesystem(&dir).unwrap();
             let bucket = if mapped { bucket } else { bucket.without_shortcuts() };
-            let gateway = Gateway::new(bucket, Settings::default());
+            let gateway = Gateway::new(bucket, settings);
             gateway.sync(END_MS).await.unwrap();
             Arc::new(gateway) as Arc<dyn Store>
         }
@@ -68,10 +69,17 @@ async fn conforms(mapped: bool) {
 
 #[tokio::test]
 async fn a_gateway_over_mapped_blocks_conforms() {
-    conforms(true).await;
+    conforms(true, Settings::default()).await;
 }
 
 #[tokio::test]
 async fn a_gateway_over_fetched_blocks_conforms() {
-    conforms(false).await;
+    conforms(false, Settings::default()).await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_reads_indexes_by_ranges_conforms() {
+    conforms(false, Settings { whole_index_share: 0.0, ..Settings::default() }).await;
+    // Without a cache for what was read.
+    conforms(false, Settings { whole_index_share: 0.0, index_cache_bytes: 0, ..Settings::default() }).await;
 }

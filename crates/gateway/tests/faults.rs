@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use bucket::{Bucket, Faults, Operation, Recorder};
+use bucket::{Bucket, Fault, Faults, Operation, Recorder};
 use futures::StreamExt;
 use gateway::{Gateway, Settings};
 use model::{Matcher, TimeRange};
@@ -57,8 +57,13 @@ async fn ask(gateway: &Gateway, partial: PartialResponse) -> Result<(usize, Vec<
 
 /// Damages a file of the first block and expects that block, and no other, to be missing.
 async fn check(damage: impl Fn(&Path), cause: &str) {
-    for shortcuts in [true, false] {
+    for (shortcuts, whole_index_share) in [(true, 1.0), (false, 1.0), (false, 0.0)] {
         let Some(dir) = some_blocks(4) else { return };
+        let open = async |bucket| {
+            let gateway = Gateway::new(bucket, Settings { whole_index_share, ..Settings::default() });
+            gateway.sync(NOW_MS).await.unwrap();
+            Arc::new(gateway)
+        };
         let bucket = || {
             let bucket = Bucket::filesystem(dir.path()).unwrap();
             if shortcuts { bucket } else { bucket.without_shortcuts() }
@@ -182,6 +187,37 @@ async fn a_sparse_header_is_kept_below_the_data_directory_and_not_in_the_bucket(
     std::fs::remove_dir_all(dir.path().join(&blocks[0])).unwrap();
     gateway.sync(NOW_MS).await.unwrap();
     assert_eq!(names(data.path()), blocks[1..]);
+}
+
+#[tokio::test]
+async fn an_index_by_ranges_survives_every_refused_read() {
+    let Some(dir) = some_blocks(2) else { return };
+    let faults = Faults::default();
+    let recorded = faults.clone();
+    let bucket = Bucket::filesystem(dir.path()).unwrap().without_shortcuts();
+    let bucket = bucket.decorated(move |store| Recorder::new(store, recorded));
+    let settings = Settings { whole_index_share: 0.0, ..Settings::default() };
+    let (mut whole, mut k) = (0, 0);
+    loop {
+        let gateway = Gateway::new(bucket.clone(), settings.clone());
+        gateway.sync(NOW_MS).await.unwrap();
+        faults.fail_at(k, Fault::Refused);
+        let (chunks, missing) = ask(&gateway, PartialResponse::Warn).await.unwrap();
+        let struck = faults.struck();
+        faults.heal();
+        if !struck {
+            whole = whole.max(chunks);
+            break;
+        }
+        assert_eq!(missing.len(), 1, "read {k}");
+        assert!(missing[0].cause.contains("planned fault"), "{}", missing[0].cause);
+        // The next one is whole again.
+        let (again, missing) = ask(&gateway, PartialResponse::Abort).await.unwrap();
+        assert!(missing.is_empty() && chunks < again && (whole == 0 || whole == again), "read {k}");
+        (whole, k) = (again, k + 1);
+    }
+    // Of so small an index lists and series lie in one part.
+    assert!(whole > 0 && k >= 6, "ends, lists, series and chunks of two blocks in {k} reads");
 }
 
 /// A gateway over a bucket that is not on this machine, with copies in `data`.

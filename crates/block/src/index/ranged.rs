@@ -133,6 +133,14 @@ impl RangedIndex {
         Ok(values)
     }
 
+    /// How many values a label has.
+    ///
+    /// # Errors
+    /// When the postings offset table is damaged.
+    pub fn label_value_count(&self, name: &str) -> Result<usize, Corrupt> {
+        Ok(self.entries(name)?.map_or(0, |e| e.len()))
+    }
+
     fn entries(&self, name: &str) -> Result<Option<NameEntries<'_>>, Corrupt> {
         self.table.entries(self.back(), name).map_err(|e| self.table.named(e))
     }

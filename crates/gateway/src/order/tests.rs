@@ -4,7 +4,7 @@ use block::{BlockMeta, BlockWriter, Encoding, NewChunk, SeriesEntry, Ulid};
 
 use super::*;
 
-fn index(series: &BTreeSet<Labels>) -> (tempfile::TempDir, IndexReader) {
+fn index(series: &BTreeSet<Labels>) -> (tempfile::TempDir, Index) {
     let dir = tempfile::tempdir().unwrap();
     let symbols: BTreeSet<&str> = series.iter().flat_map(|l| l.iter().flat_map(|(n, v)| [n, v])).collect();
     let mut writer = BlockWriter::create(dir.path(), symbols).unwrap();
@@ -13,8 +13,16 @@ fn index(series: &BTreeSet<Labels>) -> (tempfile::TempDir, IndexReader) {
         writer.add_series(labels, &[chunk]).unwrap();
     }
     writer.finish(BlockMeta::new(Ulid::from_parts(0, 0), 0, 1)).unwrap();
-    let index = IndexReader::open(&dir.path().join("index")).unwrap();
+    let index = block::IndexReader::open(&dir.path().join("index")).unwrap();
+    let index = Index::Whole(std::sync::Arc::new(index));
     (dir, index)
+}
+
+fn whole(index: &Index) -> &block::IndexReader {
+    match index {
+        Index::Whole(whole) => whole,
+        Index::Ranged(_) => panic!("it is whole"),
+    }
 }
 
 /// All label sets over three names and two values: every pair of prefix and extension.
@@ -37,7 +45,7 @@ fn series_come_out_in_the_order_of_their_final_labels() {
         let mut finals = Finals::new(&index, &external, &[]).unwrap();
         assert!(finals.keeps_order());
         let (mut held, mut out, mut most) = (HeldBack::default(), Vec::new(), 0);
-        for reference in index.all_postings().unwrap().iter() {
+        for reference in whole(&index).all_postings().unwrap().iter() {
             let mut entry = SeriesEntry::default();
             index.series(reference, &mut entry).unwrap();
             let row = Row { labels: entry.labels, chunks: Vec::new() };
@@ -64,7 +72,7 @@ fn labels_of_the_series_itself_break_the_order() {
     let mut finals = Finals::new(&index, &external, &["f".to_owned(), "z".to_owned()]).unwrap();
     assert!(!finals.keeps_order());
     let mut entry = SeriesEntry::default();
-    let last = index.all_postings().unwrap().to_vec().pop().unwrap();
+    let last = whole(&index).all_postings().unwrap().to_vec().pop().unwrap();
     index.series(last, &mut entry).unwrap();
     let found = finals.labels(&index, &entry.labels).unwrap();
     let own: Vec<_> = entry.labels.iter().map(|&(n, v)| (index.symbol(n).unwrap(), index.symbol(v).unwrap())).collect();
