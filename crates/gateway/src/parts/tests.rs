@@ -4,6 +4,7 @@ use object_store::ObjectStoreExt;
 use super::*;
 
 #[tokio::test]
+#[expect(clippy::single_range_in_vec_init, reason = "lists of ranges, some of one")]
 async fn ranges_come_from_parts_that_are_read_once() {
     let content: Vec<u8> = (0..PART_BYTES * 3 + 100).map(|i| (i * 7 / 3) as u8).collect();
     let id = Ulid::from_parts(1, 1);
