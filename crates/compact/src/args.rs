@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
+use block::chunk::EncodeOptions;
 use bucket::{ObjstoreArgs, Selector, SelectorArgs};
 use daemon::flags::{Bytes, GoDuration, HttpArgs, Inert, ModelDuration, TimeOrDuration};
 use model::TimeRange;
@@ -52,6 +53,9 @@ pub struct Args {
     /// Blocks fetched at a time for one merge
     #[arg(long = "compact.blocks-fetch-concurrency", default_value_t = 1, value_name = "N")]
     pub compact_blocks_fetch_concurrency: usize,
+    /// Encoding of floats whose chunks overlapped: xor, or xor2, which Prometheus reads from 3.11 on
+    #[arg(long = "compact.float-encoding", default_value = "xor", value_name = "NAME")]
+    pub compact_float_encoding: FloatEncoding,
     /// Time between a block's deletion mark and its deletion; 0s deletes at once
     #[arg(long = "delete-delay", default_value = "48h", value_name = "DURATION")]
     pub delete_delay: ModelDuration,
@@ -98,6 +102,14 @@ pub const INERT: &[Inert] = &[
     Inert::switch("disable-admin-operations", "there are no admin operations"),
 ];
 
+/// How floats are written that cannot be copied; those with start timestamps are XOR2 in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum FloatEncoding {
+    #[default]
+    Xor,
+    Xor2,
+}
+
 /// How long blocks are kept by resolution; zero is for ever.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retention {
@@ -122,6 +134,8 @@ pub struct Settings {
     /// Blocks fetched at a time for one merge.
     pub fetch_concurrency: usize,
     pub index_bytes_max: u64,
+    /// Of samples whose chunks overlap.
+    pub encode: EncodeOptions,
     pub min_time: TimeOrDuration,
     pub max_time: TimeOrDuration,
     /// External labels in which replicas differ: taken off, so that replicas are merged.
@@ -144,6 +158,7 @@ impl Settings {
             meta_fetch_concurrency: 32,
             fetch_concurrency: 1,
             index_bytes_max: 64 << 30,
+            encode: EncodeOptions::default(),
             min_time: TimeOrDuration::Time(i64::MIN),
             max_time: TimeOrDuration::Time(i64::MAX),
             replica_labels: Vec::new(),
@@ -182,6 +197,10 @@ impl Args {
             meta_fetch_concurrency: self.block_meta_fetch_concurrency,
             fetch_concurrency: self.compact_blocks_fetch_concurrency,
             index_bytes_max: self.block_max_index_size.0,
+            encode: EncodeOptions {
+                xor2: self.compact_float_encoding == FloatEncoding::Xor2,
+                ..EncodeOptions::default()
+            },
             min_time: self.min_time,
             max_time: self.max_time,
             replica_labels: self.replica_labels.iter().filter(|l| !l.is_empty()).cloned().collect(),

@@ -15,7 +15,7 @@ mod metrics;
 mod plan;
 mod run;
 
-pub use args::{Args, INERT, Retention, Settings};
+pub use args::{Args, FloatEncoding, INERT, Retention, Settings};
 pub use compactor::{Compactor, Failure, Report};
 pub use error::{Error, Result};
 pub use merge::{Input, Merged, ReadSegment, merge};

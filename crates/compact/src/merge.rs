@@ -8,6 +8,7 @@ mod weave;
 
 use std::path::Path;
 
+use block::chunk::EncodeOptions;
 use block::{BlockMeta, BlockWriter, NewChunk, Ulid};
 
 use crate::{Error, Result};
@@ -28,11 +29,18 @@ pub struct Merged {
 }
 
 /// Merges `inputs`, of which earlier ones win where two have a sample at the same time, into a block in
-/// `dir`. `meta` is the new block's; its numbers are filled in. `stop` is asked now and then.
+/// `dir`. `meta` is the new block's; its numbers are filled in. Chunks that overlap are encoded anew by `encode`.
+/// `stop` is asked now and then.
 ///
 /// # Errors
 /// [`Error::Corrupt`] names the input that is damaged. What was written to `dir` is of no use then.
-pub fn merge(inputs: Vec<Input>, dir: &Path, meta: BlockMeta, stop: &dyn Fn() -> bool) -> Result<Merged> {
+pub fn merge(
+    inputs: Vec<Input>,
+    dir: &Path,
+    meta: BlockMeta,
+    encode: EncodeOptions,
+    stop: &dyn Fn() -> bool,
+) -> Result<Merged> {
     let symbols = source::all_symbols(&inputs)?;
     let mut writer = BlockWriter::create(dir, &symbols)?;
     let mut sources = Vec::with_capacity(inputs.len());
@@ -59,7 +67,7 @@ pub fn merge(inputs: Vec<Input>, dir: &Path, meta: BlockMeta, stop: &dyn Fn() ->
             tree.replay(|a, b| before(&sources, a, b));
         }
         let ids = |source: usize| sources[source].id();
-        let woven = weave::weave(&mut parts, &ids)?;
+        let woven = weave::weave(&mut parts, encode, &ids)?;
         merged.woven_series += u64::from(woven.encoded);
         merged.duplicate_chunks += woven.duplicates;
         if parts.is_empty() {

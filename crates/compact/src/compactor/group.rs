@@ -128,9 +128,10 @@ impl Compactor {
         let mut meta = new_meta(key, planned, id);
         meta.thanos.get_or_insert_default().upload_time = upload_time(self.now_ms());
         let dir = scratch.join("block");
+        let encode = self.settings.encode;
         let stop = StopOnDrop::default();
         let stopped = Arc::clone(&stop.0);
-        let work = move || merge(inputs, &dir, meta, &|| stopped.load(Ordering::Relaxed));
+        let work = move || merge(inputs, &dir, meta, encode, &|| stopped.load(Ordering::Relaxed));
         let mut merged = tokio::task::spawn_blocking(work).await.map_err(|e| Error::Panicked(e.to_string()))??;
         bucket::describe_files(&scratch.join("block"), &mut merged.meta).or_else(|e| {
             // A block without series has no chunk files, and is not uploaded.

@@ -41,8 +41,9 @@ pub(super) struct Woven {
     pub(super) duplicates: u64,
 }
 
-/// Brings `parts` into ascending order without overlap. `ids` names the inputs.
-pub(super) fn weave(parts: &mut Vec<Part>, ids: &dyn Fn(usize) -> Ulid) -> Result<Woven> {
+/// Brings `parts` into ascending order without overlap; what overlaps is encoded anew by `options`. `ids` names
+/// the inputs.
+pub(super) fn weave(parts: &mut Vec<Part>, options: EncodeOptions, ids: &dyn Fn(usize) -> Ulid) -> Result<Woven> {
     let mut woven = Woven::default();
     if parts.windows(2).all(|pair| pair[0].max_time < pair[1].min_time) {
         return Ok(woven);
@@ -69,21 +70,21 @@ pub(super) fn weave(parts: &mut Vec<Part>, ids: &dyn Fn(usize) -> Ulid) -> Resul
             return Err(Error::Overlap { block: ids(part.source) });
         }
         woven.encoded = true;
-        out.extend(encode(&run, ids)?);
+        out.extend(encode(&run, options, ids)?);
     }
     *parts = out;
     Ok(woven)
 }
 
 /// All samples of overlapping chunks, encoded anew.
-fn encode(run: &[Part], ids: &dyn Fn(usize) -> Ulid) -> Result<Vec<Part>> {
+fn encode(run: &[Part], options: EncodeOptions, ids: &dyn Fn(usize) -> Ulid) -> Result<Vec<Part>> {
     let mut samples: Vec<(i64, usize, i64, Sample)> = Vec::new();
     for part in run {
         read(part, &mut samples).map_err(|e| corrupt(ids(part.source), e))?;
     }
     samples.sort_by_key(|(t, source, ..)| (*t, *source));
     samples.dedup_by_key(|(t, ..)| *t);
-    let mut encoder = SeriesEncoder::new(EncodeOptions::default());
+    let mut encoder = SeriesEncoder::new(options);
     let mut from = None;
     for (t, source, st, mut sample) in samples {
         if from.replace(source) != Some(source) {

@@ -22,7 +22,7 @@ fn id(source: usize) -> Ulid {
 
 /// Weaves the parts; gives the chunks as samples.
 fn check(mut parts: Vec<Part>, expected: &[&[(i64, f64)]], woven: Woven) {
-    assert_eq!(weave(&mut parts, &id).expect("weaves"), woven);
+    assert_eq!(weave(&mut parts, EncodeOptions::default(), &id).expect("weaves"), woven);
     let chunks: Vec<Vec<(i64, f64)>> = parts
         .iter()
         .map(|p| {
@@ -80,13 +80,28 @@ fn aggregates_cannot_be_woven() {
     for part in &mut parts {
         part.encoding = Encoding::Aggregates;
     }
-    assert!(matches!(weave(&mut parts, &id), Err(Error::Overlap { .. })));
+    assert!(matches!(weave(&mut parts, EncodeOptions::default(), &id), Err(Error::Overlap { .. })));
 }
 
 #[test]
 fn damage_names_the_input() {
     let mut parts = vec![part(0, &[(1, 0.0), (3, 0.0)]), part(1, &[(2, 0.0), (4, 1.0)])];
     parts[1].payload = parts[1].payload.slice(..5);
-    let error = weave(&mut parts, &id).expect_err("damaged");
+    let error = weave(&mut parts, EncodeOptions::default(), &id).expect_err("damaged");
     assert!(matches!(error, Error::Corrupt { block, .. } if block == id(1)), "{error}");
+}
+
+#[test]
+fn floats_are_encoded_as_asked() {
+    for (xor2, encoding) in [(false, Encoding::Xor), (true, Encoding::Xor2)] {
+        let mut parts = vec![part(0, &[(1, 1.0), (3, 3.0)]), part(1, &[(2, 2.0)]), part(1, &[(4, 4.0)])];
+        let options = EncodeOptions { xor2, ..EncodeOptions::default() };
+        assert_eq!(weave(&mut parts, options, &id).expect("weaves"), ENCODED);
+        let encodings: Vec<Encoding> = parts.iter().map(|p| p.encoding).collect();
+        // What does not overlap is copied.
+        assert_eq!(encodings, [encoding, Encoding::Xor]);
+        let mut columns = Columns::new();
+        parts.iter().for_each(|p| decode(p.encoding, &p.payload, &mut columns).expect("decodes"));
+        assert_eq!((columns.t, columns.v), (vec![1, 2, 3, 4], vec![1.0, 2.0, 3.0, 4.0]));
+    }
 }
