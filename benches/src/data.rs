@@ -13,6 +13,29 @@ use crate::fleet::{self, BLOCK_MS, Profile, Series};
 
 const REPLICAS: [&str; 2] = ["a", "b"];
 
+/// Which data a benchmark works on.
+#[derive(Debug, clap::Args)]
+pub struct DataArgs {
+    /// full (24 000 series, 24 h) or small (a tenth of the instances)
+    #[arg(long, default_value = "small")]
+    profile: String,
+    /// Where the generated data is kept between runs
+    #[arg(long, default_value = "target/bench")]
+    data: PathBuf,
+}
+
+impl DataArgs {
+    /// The fleet, and its data, which is generated where it is not there yet.
+    ///
+    /// # Errors
+    /// When there is no such profile, or files cannot be written.
+    pub fn prepare(&self) -> Result<(Profile, Data)> {
+        let profile = Profile::named(&self.profile)?;
+        let data = Data::prepare(&self.data.join(&self.profile), &profile)?;
+        Ok((profile, data))
+    }
+}
+
 /// A folder with the generated data.
 #[derive(Debug)]
 pub struct Data {
@@ -20,11 +43,7 @@ pub struct Data {
 }
 
 impl Data {
-    /// Generates what is not there yet.
-    ///
-    /// # Errors
-    /// When files cannot be written.
-    pub fn prepare(dir: &Path, profile: &Profile) -> Result<Self> {
+    fn prepare(dir: &Path, profile: &Profile) -> Result<Self> {
         std::fs::create_dir_all(dir)?;
         let data = Self { dir: dir.canonicalize()? };
         if !data.dir.join("complete").exists() {

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! cargo run --release -p benches --bin json
-//! cargo run --release -p benches --bin json -- --esker target/release/esker --data target/bench
+//! cargo run --release -p benches --bin json -- --esker target/release/esker --data target/bench --profile full
 //! ```
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
@@ -12,8 +12,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use benches::data::Data;
-use benches::fleet::Profile;
+use benches::data::DataArgs;
 use benches::server::Server;
 use benches::workload::median;
 use clap::Parser;
@@ -36,11 +35,8 @@ struct Args {
     /// Also ask this binary over HTTP
     #[arg(long)]
     esker: Option<PathBuf>,
-    /// Where `tier` keeps the generated data
-    #[arg(long, default_value = "target/bench")]
-    data: PathBuf,
-    #[arg(long, default_value = "full")]
-    profile: String,
+    #[command(flatten)]
+    data: DataArgs,
 }
 
 fn main() -> Result<()> {
@@ -95,8 +91,7 @@ fn pieces(args: &Args) -> api::Pieces {
 async fn over_http(args: &Args, esker: PathBuf) -> Result<()> {
     rustls::crypto::ring::default_provider().install_default().ok();
     let client = Client::builder().no_proxy().build()?;
-    let profile = Profile::named(&args.profile)?;
-    let data = Data::prepare(&args.data.join(&args.profile), &profile)?;
+    let (profile, data) = args.data.prepare()?;
     let flags = [
         "up".to_owned(),
         format!("--objstore.config-file={}", data.objstore_config(1).display()),

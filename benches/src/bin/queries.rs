@@ -8,13 +8,12 @@
 //! `--analysis` compares each query with and without analysis, by turns.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use benches::fleet::Profile;
+use benches::data::DataArgs;
 use benches::workload::{QUERIES, median};
 use bucket::Bucket;
 use clap::Parser;
@@ -31,12 +30,8 @@ use store::dedup::Func;
 /// Measures Q1–Q7 in process.
 #[derive(Debug, Parser)]
 struct Args {
-    /// full (24 000 series, 24 h), small (a tenth of the instances) or wide
-    #[arg(long, default_value = "small")]
-    profile: String,
-    /// Where `tier` keeps the generated data
-    #[arg(long, default_value = "target/bench")]
-    data: PathBuf,
+    #[command(flatten)]
+    data: DataArgs,
     #[arg(long, default_value_t = 2)]
     threads: usize,
     #[arg(long, default_value_t = 9)]
@@ -57,11 +52,11 @@ struct Args {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let profile = Profile::named(&args.profile)?;
+    let (profile, data) = args.data.prepare()?;
     let pool: Arc<dyn CpuPool> = Arc::new(CpuThreads::start(args.threads)?);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build()?;
     for &replicas in &args.replicas {
-        let bucket = Bucket::filesystem(args.data.join(&args.profile).join(format!("bucket-{replicas}")))?;
+        let bucket = Bucket::filesystem(data.bucket_dir(replicas))?;
         let gateway = Arc::new(Gateway::new(bucket, Settings::default()));
         runtime.block_on(gateway.sync(profile.end_ms()))?;
         let options = Options {

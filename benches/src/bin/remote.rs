@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use benches::data::Data;
+use benches::data::{Data, DataArgs};
 use benches::fleet::Profile;
 use benches::s3::{Counts, Link, serve};
 use benches::server::Server;
@@ -24,12 +24,8 @@ use tokio::net::TcpListener;
 /// Measures Q1–Q5 over S3 behind a link of chosen delay and rate.
 #[derive(Debug, Parser)]
 struct Args {
-    /// full (24 000 series, 24 h) or small (a tenth of the instances)
-    #[arg(long, default_value = "small")]
-    profile: String,
-    /// Where the generated data is kept between runs
-    #[arg(long, default_value = "target/bench")]
-    data: PathBuf,
+    #[command(flatten)]
+    data: DataArgs,
     /// The binary under test
     #[arg(long, default_value = "target/release/esker")]
     esker: PathBuf,
@@ -57,10 +53,9 @@ struct Asked {
 #[tokio::main]
 async fn main() -> Result<()> {
     let args = Args::parse();
-    let profile = Profile::named(&args.profile)?;
+    let (profile, data) = args.data.prepare()?;
     rustls::crypto::ring::default_provider().install_default().ok();
     let client = Client::builder().no_proxy().build()?;
-    let data = Data::prepare(&args.data.join(&args.profile), &profile)?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let link = Link { delay: Duration::from_millis(args.delay_ms), bytes_per_second: args.mb_per_second * 1_000_000 };

@@ -9,7 +9,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use benches::data::Data;
+use benches::data::{Data, DataArgs};
 use benches::fleet::Profile;
 use benches::server::{Server, version};
 use benches::workload::{QUERIES, difference, median};
@@ -19,12 +19,8 @@ use reqwest::Client;
 /// Measures Q1–Q7 on a generated fleet, interleaved over all servers.
 #[derive(Debug, Parser)]
 struct Args {
-    /// full (24 000 series, 24 h) or small (a tenth of the instances)
-    #[arg(long, default_value = "small")]
-    profile: String,
-    /// Where the generated data is kept between runs
-    #[arg(long, default_value = "target/bench")]
-    data: PathBuf,
+    #[command(flatten)]
+    data: DataArgs,
     /// The binary under test
     #[arg(long, default_value = "target/release/esker")]
     esker: PathBuf,
@@ -41,10 +37,9 @@ struct Args {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let args = Args::parse();
-    let profile = Profile::named(&args.profile)?;
+    let (profile, data) = args.data.prepare()?;
     rustls::crypto::ring::default_provider().install_default().ok();
     let client = Client::builder().no_proxy().build()?;
-    let data = Data::prepare(&args.data.join(&args.profile), &profile)?;
     let servers = start_all(&args, &client, &data, &profile).await?;
     print_versions(&args)?;
 

@@ -168,13 +168,7 @@ impl IndexReader {
     /// # Errors
     /// When the postings offset table is damaged.
     pub fn label_values(&self, name: &str) -> Result<Vec<&str>, Corrupt> {
-        let Some(entries) = self.entries(name)? else { return Ok(Vec::new()) };
-        let mut values = Vec::with_capacity(entries.len());
-        let mut rows = entries.rows();
-        while let Some(entry) = rows.next()? {
-            values.push(entry.value_str()?);
-        }
-        Ok(values)
+        self.entries(name)?.map_or(Ok(Vec::new()), NameEntries::values)
     }
 
     /// How many values a label has, without walking over them.

@@ -117,6 +117,11 @@ fn late() -> std::io::Error {
     std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer in time")
 }
 
+/// Turns for calls side by side; 0 says nothing.
+fn calls(concurrency_max: usize) -> Semaphore {
+    Semaphore::new(if concurrency_max == 0 { 1000 } else { concurrency_max })
+}
+
 /// memcached servers.
 #[derive(Debug)]
 pub(crate) struct Memcached {
@@ -127,8 +132,7 @@ pub(crate) struct Memcached {
 
 impl Memcached {
     pub(crate) fn new(config: MemcachedConfig) -> Self {
-        let calls = if config.max_get_multi_concurrency == 0 { 1000 } else { config.max_get_multi_concurrency };
-        Self { calls: Semaphore::new(calls), config, servers: Servers::default() }
+        Self { calls: calls(config.max_get_multi_concurrency), config, servers: Servers::default() }
     }
 
     pub(crate) fn config(&self) -> &MemcachedConfig {
@@ -242,8 +246,7 @@ pub(crate) struct Redis {
 
 impl Redis {
     pub(crate) fn new(config: RedisConfig) -> Self {
-        let calls = if config.max_get_multi_concurrency == 0 { 1000 } else { config.max_get_multi_concurrency };
-        Self { calls: Semaphore::new(calls), config, servers: Servers::default() }
+        Self { calls: calls(config.max_get_multi_concurrency), config, servers: Servers::default() }
     }
 
     pub(crate) fn config(&self) -> &RedisConfig {

@@ -77,22 +77,12 @@ impl Cache {
                 (Backend::Memory { items, item_bytes_max }, Worker(None), None)
             }
             Config::Memcached(config) => {
-                let client = Arc::new(Memcached::new(config.clone()));
-                let targets = config.targets()?;
-                client.set_servers(&targets.current());
-                let (sender, puts) = mpsc::channel(config.max_async_buffer_size.max(1));
-                let backend = Backend::Memcached(Arc::clone(&client));
-                let work = Work { backend: backend.clone(), puts, targets, metrics: metrics.clone() };
-                (backend, Worker(Some(work)), Some(sender))
+                let backend = Backend::Memcached(Arc::new(Memcached::new(config.clone())));
+                served(backend, config.targets()?, config.max_async_buffer_size, &metrics)
             }
             Config::Redis(config) => {
-                let client = Arc::new(Redis::new(config.clone()));
-                let targets = config.targets()?;
-                client.set_servers(&targets.current());
-                let (sender, puts) = mpsc::channel(config.max_async_buffer_size.max(1));
-                let backend = Backend::Redis(Arc::clone(&client));
-                let work = Work { backend: backend.clone(), puts, targets, metrics: metrics.clone() };
-                (backend, Worker(Some(work)), Some(sender))
+                let backend = Backend::Redis(Arc::new(Redis::new(config.clone())));
+                served(backend, config.targets()?, config.max_async_buffer_size, &metrics)
             }
         };
         Ok((Self { backend, puts, metrics }, worker))
@@ -160,6 +150,29 @@ impl Cache {
     }
 }
 
+impl Backend {
+    fn set_servers(&self, addresses: &[String]) {
+        match self {
+            Self::Memory { .. } => {}
+            Self::Memcached(client) => client.set_servers(addresses),
+            Self::Redis(client) => client.set_servers(addresses),
+        }
+    }
+}
+
+/// A backend of servers, its worker and the queue of what is to be written.
+fn served(
+    backend: Backend,
+    targets: Targets,
+    buffer: usize,
+    metrics: &Metrics,
+) -> (Backend, Worker, Option<mpsc::Sender<Put>>) {
+    backend.set_servers(&targets.current());
+    let (sender, puts) = mpsc::channel(buffer.max(1));
+    let work = Work { backend: backend.clone(), puts, targets, metrics: metrics.clone() };
+    (backend, Worker(Some(work)), Some(sender))
+}
+
 impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cache").field("kind", &self.kind()).finish_non_exhaustive()
@@ -225,12 +238,7 @@ async fn look_up(backend: &Backend, mut targets: Targets, every: Duration) {
         for e in targets.refresh(&dns).await {
             tracing::warn!(err = %e, "cannot look up the addresses of a cache");
         }
-        let servers = targets.current();
-        match backend {
-            Backend::Memory { .. } => {}
-            Backend::Memcached(client) => client.set_servers(&servers),
-            Backend::Redis(client) => client.set_servers(&servers),
-        }
+        backend.set_servers(&targets.current());
         tokio::time::sleep(every.max(Duration::from_secs(1))).await;
     }
 }

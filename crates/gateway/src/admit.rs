@@ -37,8 +37,8 @@ impl ChunkPool {
         (self.units - self.free.available_permits() as u64) * UNIT
     }
 
-    /// Whether so much is free, here and in the memory of the request and the process, that a request may fetch what it does not
-    /// need yet.
+    /// Whether so much is free, here and in the memory of the request and the process, that a request may fetch
+    /// what it does not need yet.
     pub(crate) fn is_plenty(&self, cx: &Context) -> bool {
         self.free.available_permits() as u64 >= self.units / 2 && cx.memory().is_plenty()
     }

@@ -26,7 +26,7 @@ const CHECK_EVERY: usize = 256;
 pub(crate) struct Ask {
     pub(crate) cx: Context,
     pub(crate) block: Arc<Block>,
-    pub(crate) index: Arc<Index>,
+    pub(crate) index: Index,
     /// Without those that external labels decide.
     pub(crate) matchers: Arc<[Matcher]>,
     pub(crate) request: Arc<SeriesRequest>,
@@ -88,7 +88,7 @@ impl Cursor {
             }
             None => {
                 let began = Instant::now();
-                let made = match &*ask.index {
+                let made = match &ask.index {
                     Index::Whole(index) => select(&ask.cx, index, &ask.matchers)?,
                     // Was made beforehand.
                     Index::Ranged(_) => return Err(Error::Unavailable("nothing was selected".to_owned())),

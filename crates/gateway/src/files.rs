@@ -1,5 +1,6 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use block::index::{RangedIndex, SPARSE_FILE};
 use block::{ChunkReader, Corrupt, IndexReader, Ulid};
 use bucket::{BlockFile, Bucket};
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{Stream, StreamExt, TryStreamExt, future, stream};
 use moka::future::Cache;
 use request::{Context, MemoryAccount, MemoryBudget, MemoryLease};
 use store::Error;
@@ -351,7 +352,7 @@ impl Files {
             let bytes = index.ends().len() as u64;
             if self.make_room(disk, block, bytes).await {
                 let _room = disk.unless_added(block.id);
-                match write_aside(&path, index.ends()).await {
+                match write_aside(&path, stream::once(future::ok::<_, std::io::Error>(index.ends()))).await {
                     Ok(()) => {
                         disk.added(block.id, bytes);
                         let mapped = self.maps.open(&path).map_err(corrupt)?;
@@ -385,32 +386,14 @@ impl Files {
             && !self.has_copy(block.id)
     }
 
-    /// Fetches an index into a file, part by part, so that the file is there whole or not at all.
+    /// Fetches an index into a file, part by part.
     async fn keep(&self, block: &Block, path: &Path) -> Result<(), NotKept> {
-        let aside = path.with_extension("tmp");
-        let kept = async {
-            if let Some(dir) = path.parent() {
-                tokio::fs::create_dir_all(dir).await?;
-            }
-            let mut file = tokio::fs::File::create(&aside).await?;
-            let parts = (0..block.index_bytes.div_ceil(PART_BYTES)).map(|i| {
-                let range = i * PART_BYTES..block.index_bytes.min((i + 1) * PART_BYTES);
-                self.bucket.read_range(block.id, BlockFile::Index, range)
-            });
-            let mut parts = stream::iter(parts).buffered(PARTS_AHEAD);
-            while let Some(part) = parts.try_next().await.map_err(|e| NotKept::Fetch(unavailable(&e)))? {
-                file.write_all(&part).await?;
-            }
-            file.flush().await?;
-            tokio::fs::rename(&aside, path).await?;
-            Ok(())
-        };
-        let kept: Result<(), NotKept> = kept.await;
-        if kept.is_err() {
-            // It may not exist.
-            let _gone = tokio::fs::remove_file(&aside).await;
-        }
-        kept
+        let parts = (0..block.index_bytes.div_ceil(PART_BYTES)).map(|i| {
+            let range = i * PART_BYTES..block.index_bytes.min((i + 1) * PART_BYTES);
+            self.bucket.read_range(block.id, BlockFile::Index, range)
+        });
+        let parts = stream::iter(parts).buffered(PARTS_AHEAD);
+        write_aside(path, parts.map_err(|e| NotKept::Fetch(unavailable(&e)))).await
     }
 
     /// Maps an index. What its first use finds out is left in the block's folder for the next time.
@@ -445,16 +428,25 @@ impl Files {
 }
 
 /// Writes a file so that it is there whole or not at all.
-async fn write_aside(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    if let Some(dir) = path.parent() {
-        tokio::fs::create_dir_all(dir).await?;
-    }
+async fn write_aside<B: AsRef<[u8]>, E: From<std::io::Error>>(
+    path: &Path,
+    parts: impl Stream<Item = Result<B, E>>,
+) -> Result<(), E> {
     let aside = path.with_extension("tmp");
     let written = async {
-        tokio::fs::write(&aside, bytes).await?;
-        tokio::fs::rename(&aside, path).await
+        if let Some(dir) = path.parent() {
+            tokio::fs::create_dir_all(dir).await?;
+        }
+        let mut file = tokio::fs::File::create(&aside).await?;
+        let mut parts = pin!(parts);
+        while let Some(part) = parts.try_next().await? {
+            file.write_all(part.as_ref()).await?;
+        }
+        file.flush().await?;
+        tokio::fs::rename(&aside, path).await?;
+        Ok(())
     };
-    let written = written.await;
+    let written: Result<(), E> = written.await;
     if written.is_err() {
         // It may not exist.
         let _gone = tokio::fs::remove_file(&aside).await;

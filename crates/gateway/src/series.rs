@@ -156,7 +156,7 @@ impl Open {
         let task = Ask {
             cx: ask.cx.clone(),
             block: Arc::clone(&ask.block),
-            index: Arc::new(index),
+            index,
             matchers: Arc::clone(&ask.matchers),
             request: Arc::clone(&ask.request),
             by_range,

@@ -124,13 +124,7 @@ impl RangedIndex {
     /// # Errors
     /// When one is not UTF-8.
     pub fn label_values(&self, name: &str) -> Result<Vec<&str>, Corrupt> {
-        let Some(entries) = self.entries(name)? else { return Ok(Vec::new()) };
-        let mut values = Vec::with_capacity(entries.len());
-        let mut rows = entries.rows();
-        while let Some(entry) = rows.next()? {
-            values.push(entry.value_str()?);
-        }
-        Ok(values)
+        self.entries(name)?.map_or(Ok(Vec::new()), NameEntries::values)
     }
 
     /// How many values a label has.

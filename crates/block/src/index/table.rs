@@ -250,6 +250,16 @@ impl<'a> NameEntries<'a> {
         Rows::new(self)
     }
 
+    /// All values, sorted.
+    pub(crate) fn values(self) -> Result<Vec<&'a str>, Corrupt> {
+        let mut values = Vec::with_capacity(self.len());
+        let mut rows = self.rows();
+        while let Some(entry) = rows.next()? {
+            values.push(entry.value_str()?);
+        }
+        Ok(values)
+    }
+
     /// The row of one value.
     pub(crate) fn find(self, value: &[u8]) -> Result<Option<Entry<'a>>, Corrupt> {
         Ok(self.rows().seek(value)?.filter(|entry| entry.value == value))
