@@ -24,7 +24,7 @@ pub use error::{ApiError, ErrorType, Limit};
 pub use number::{write_float, write_time};
 pub use params::Params;
 pub use pieces::{Pieces, Write};
-pub use plan::{NodeTook, PlanNode, PlanTree};
+pub use plan::{NodeTook, PlanNode, PlanTree, Visit, go_duration};
 pub use stats::QueryStats;
 pub use status::{ActiveQuery, BuildInfo, RuntimeInfo, StoreStatus, stores};
 pub use syntax::syntax_tree;

@@ -45,12 +45,15 @@ pub struct NodeTook {
 const DEPTH_MAX: usize = 60;
 
 /// A node where it stands in the tree.
-struct Visit {
-    node: usize,
-    depth: usize,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Visit {
+    /// Its place in [`PlanTree::nodes`].
+    pub node: usize,
+    /// 0 for the root.
+    pub depth: usize,
     parent: Option<usize>,
     /// It stands further up already, with all that it reads.
-    again: bool,
+    pub again: bool,
 }
 
 impl PlanTree {
@@ -138,7 +141,8 @@ impl PlanTree {
     }
 
     /// The tree from the root down. A part that several others read stands below the first.
-    fn visits(&self) -> Vec<Visit> {
+    #[must_use]
+    pub fn visits(&self) -> Vec<Visit> {
         let mut seen = vec![false; self.nodes.len()];
         let mut visits: Vec<Visit> = Vec::with_capacity(self.nodes.len());
         let mut open: Vec<_> = self.root.iter().map(|&root| (root, 0, None)).collect();
@@ -275,7 +279,8 @@ fn key(out: &mut Vec<u8>, name: &str) {
 }
 
 /// As Go prints durations: `0s`, `950ns`, `12.5µs`, `1.5ms`, `2.25s`.
-fn go_duration(duration: Duration) -> String {
+#[must_use]
+pub fn go_duration(duration: Duration) -> String {
     let ns = duration.as_nanos();
     let (unit, scale) = match ns {
         0 => return "0s".to_owned(),

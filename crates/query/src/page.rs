@@ -1,4 +1,8 @@
-//! A page that shows what the querier reaches, without scripts.
+//! Pages that show what the querier reaches and how it answers, without scripts.
+
+mod plan;
+
+pub(crate) use plan::explain;
 
 use std::fmt::Write;
 
@@ -35,7 +39,8 @@ pub(crate) async fn status(State(querier): State<Querier>) -> Html<String> {
         "<!doctype html><meta charset=utf-8><title>Esker query</title>\n\
          <style>body{{font:15px sans-serif;margin:2em}}td,th{{text-align:left;padding:.2em 1em .2em 0;vertical-align:top}}</style>\n\
          <h1>Esker query</h1>\n\
-         <form action=\"{prefix}/api/v1/query\"><input name=query size=80 placeholder=\"PromQL\"> <button>Evaluate</button></form>\n\
+         <form action=\"{prefix}/api/v1/query\"><input name=query size=80 placeholder=\"PromQL\"> <button>Evaluate</button>\n\
+         <button formaction=\"{prefix}/explain\">Explain</button></form>\n\
          <h2>Stores</h2>\n<table><tr><th>Address<th>Kind<th>State<th>External labels<th>From<th>To\n{rows}</table>\n\
          <p>The API of Prometheus is at <code>{prefix}/api/v1</code>: give this address to Grafana as a Prometheus data source.\n\
          <p><a href=\"{prefix}/api/v1/stores\">stores</a> <a href=\"{prefix}/api/v1/labels\">labels</a> \

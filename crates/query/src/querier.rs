@@ -106,33 +106,65 @@ impl Querier {
 
     /// Answers `query` and `query_range`.
     pub(crate) async fn evaluate(&self, evaluation: Evaluation, client: Client) -> Answer {
+        let (stats, as_text) = (evaluation.stats, evaluation.as_text);
+        let (Evaluated { value, notes, analysis, lease }, took) = self.run(evaluation, client).await?;
+        if let (true, Some(plan)) = (as_text, &analysis) {
+            return Ok(respond::text(plan.text()));
+        }
+        let extras = Extras { stats: stats.then_some(took), analysis };
+        respond::pieces(self.0.shell.pool(), &notes, api::query_result(value, &notes, &extras), lease).await
+    }
+
+    /// Evaluates when its turn comes.
+    async fn run(&self, evaluation: Evaluation, client: Client) -> Result<(Evaluated, api::QueryStats), ApiError> {
         let options = evaluation.options.clone();
         let endpoint = if evaluation.instant { "query" } else { "query_range" };
         let asked = (endpoint, evaluation.query.clone(), client);
-        let (evaluated, stats) = self
-            .attend(&options, asked, async |cx, listed| {
-                listed.set_waiting(true);
-                let turn = self.0.gate.enter(&listed.entry().client.queue).await;
-                let _turn = turn
-                    .map_err(|e| ApiError::new(ErrorType::Unavailable, e.to_string()).for_limit(Limit::Concurrency))?;
-                listed.set_waiting(false);
-                let queue = listed.entry().elapsed();
-                let evaluated = evaluate::evaluate(self.store(&options), &cx, &self.0.settings, &evaluation).await?;
-                let stats = api::QueryStats {
-                    queue,
-                    eval: listed.entry().elapsed().saturating_sub(queue),
-                    samples: cx.stats().samples.load(Ordering::Relaxed),
-                    peak_samples: cx.memory().peak() / 8,
-                };
-                Ok((evaluated, stats))
-            })
-            .await?;
-        let Evaluated { value, notes, analysis, lease } = evaluated;
-        if let (true, Some(plan)) = (evaluation.as_text, &analysis) {
-            return Ok(respond::text(plan.text()));
+        self.attend(&options, asked, async |cx, listed| {
+            listed.set_waiting(true);
+            let turn = self.0.gate.enter(&listed.entry().client.queue).await;
+            let _turn =
+                turn.map_err(|e| ApiError::new(ErrorType::Unavailable, e.to_string()).for_limit(Limit::Concurrency))?;
+            listed.set_waiting(false);
+            let queue = listed.entry().elapsed();
+            let evaluated = evaluate::evaluate(self.store(&options), &cx, &self.0.settings, &evaluation).await?;
+            let stats = api::QueryStats {
+                queue,
+                eval: listed.entry().elapsed().saturating_sub(queue),
+                samples: cx.stats().samples.load(Ordering::Relaxed),
+                peak_samples: cx.memory().peak() / 8,
+            };
+            Ok((evaluated, stats))
+        })
+        .await
+    }
+
+    /// The plan of a query; where it is to be analysed, with what its parts took, and the query's value in words.
+    pub(crate) async fn plan(
+        &self,
+        evaluation: Evaluation,
+        client: Client,
+    ) -> Result<(api::PlanTree, Option<String>), ApiError> {
+        if !evaluation.analyze {
+            return Ok((evaluate::explain(&self.0.settings, &evaluation)?, None));
         }
-        let extras = Extras { stats: evaluation.stats.then_some(stats), analysis };
-        respond::pieces(self.0.shell.pool(), &notes, api::query_result(value, &notes, &extras), lease).await
+        let (Evaluated { value, analysis, notes, lease: _lease }, took) = self.run(evaluation, client).await?;
+        let count = match &value {
+            model::Value::Scalar { .. } | model::Value::String { .. } => 1,
+            model::Value::Vector(samples) => samples.len(),
+            model::Value::Matrix(series) => series.len(),
+        };
+        let mut words = format!("a {} of {count} series", value.kind());
+        words += &format!(
+            " in {}, of which {} waiting",
+            api::go_duration(took.eval + took.queue),
+            api::go_duration(took.queue)
+        );
+        words += &format!("; {} samples read", took.samples);
+        for note in notes.warnings.iter().chain(&notes.infos) {
+            words += &format!("; {note}");
+        }
+        Ok((analysis.unwrap_or_default(), Some(words)))
     }
 
     /// Answers `query_explain` and `query_range_explain`.

@@ -49,8 +49,10 @@ pub(crate) fn router(querier: &Querier) -> Router {
         .fallback(nothing_here)
         .method_not_allowed_fallback(not_so);
     let prefix = querier.settings().route_prefix.as_str();
-    let mut router =
-        Router::new().route(&format!("{prefix}/"), get(page::status)).nest(&format!("{prefix}/api/v1"), api);
+    let mut router = Router::new()
+        .route(&format!("{prefix}/"), get(page::status))
+        .route(&format!("{prefix}/explain"), get(page::explain))
+        .nest(&format!("{prefix}/api/v1"), api);
     if !prefix.is_empty() {
         router = router.route(prefix, get(page::status)).route("/", get(page::status));
     }

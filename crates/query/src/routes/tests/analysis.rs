@@ -60,3 +60,28 @@ async fn an_analysis_goes_down_to_the_stores_and_changes_nothing() {
         "{text}"
     );
 }
+
+#[tokio::test]
+async fn the_page_shows_a_plan_and_what_it_took() {
+    let (_shell, q) = fleet(settings());
+    let page = async |target: &str| {
+        let request = Request::get(target).body(Body::empty()).expect("a request");
+        let (status, headers, body) = send(&q, request).await;
+        assert_eq!(headers[header::CONTENT_TYPE], "text/html; charset=utf-8");
+        (status.as_u16(), String::from_utf8(body).expect("text"))
+    };
+    let (status, empty) = page("/explain").await;
+    assert!(status == 200 && empty.contains("<form>") && !empty.contains("<table>"), "{empty}");
+    let (status, plan) = page(&format!("/explain?{QUERY}")).await;
+    assert!(status == 200 && plan.contains("<code>rate(up[1m])</code>") && plan.contains("fuse, hint"), "{plan}");
+    assert!(plan.contains(r#"value="sum by (job)(rate(up[1m]))""#) && !plan.contains("Samples"), "{plan}");
+    let (status, analysis) = page(&format!("/explain?{QUERY}&analyze=true")).await;
+    let parts = ["It gave a matrix of 1 series in ", "stores: 1", "<code>memory</code>", "class=bar", ">Samples<"];
+    for part in parts {
+        assert!(status == 200 && analysis.contains(part), "{part}: {analysis}");
+    }
+    // What is typed is shown, never taken for HTML; empty fields are not given.
+    let (status, wrong) = page("/explain?query=%3Cscript%3E&start=&end=&step=").await;
+    assert!(status == 400 && wrong.contains("class=w") && wrong.contains("&lt;script&gt;"), "{wrong}");
+    assert!(!wrong.contains("<script>"), "{wrong}");
+}
