@@ -3,6 +3,7 @@
 mod bad_input;
 mod golden_query;
 mod killed_upload;
+mod limits;
 mod promtool;
 mod s3;
 mod tier;
