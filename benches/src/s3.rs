@@ -3,6 +3,7 @@
 //! It speaks what a tier needs: listings by pages, whole and ranged reads with conditions, writes and deletions, path style. It
 //! checks no signatures. Names are walked once at the start and kept sorted, so that a listing costs the server next to nothing.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::Bound;
@@ -13,7 +14,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use axum::body::{Body, Bytes};
-use axum::extract::{Query, State};
+use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::{HeaderMap, Method, Response, StatusCode, Uri, header};
 use futures::{StreamExt, stream};
 use parking_lot::RwLock;
@@ -80,7 +81,7 @@ pub async fn serve(listener: TcpListener, folder: &Path, link: Link, counts: Arc
     let mut objects = BTreeMap::new();
     walk(folder, "", &mut objects).with_context(|| format!("walk {}", folder.display()))?;
     let bucket = Arc::new(Bucket { folder: folder.to_owned(), link, objects: RwLock::new(objects), counts });
-    let router = axum::Router::new().fallback(answer).with_state(bucket);
+    let router = axum::Router::new().fallback(answer).layer(DefaultBodyLimit::disable()).with_state(bucket);
     Ok(axum::serve(listener, router).await?)
 }
 
@@ -242,9 +243,11 @@ impl Bucket {
         if headers.contains_key(header::IF_NONE_MATCH) && self.objects.read().contains_key(key) {
             return Ok(status(StatusCode::PRECONDITION_FAILED));
         }
+        let signed = headers.get("x-amz-content-sha256").is_some_and(|sum| sum.as_bytes().starts_with(b"STREAMING-"));
+        let body = if signed { unframed(body)? } else { body.into() };
         let path = self.folder.join(key);
         std::fs::create_dir_all(path.parent().context("a file has a folder")?)?;
-        std::fs::write(&path, body)?;
+        std::fs::write(&path, &*body)?;
         let object = Object::of(&path.metadata()?);
         let answer = Response::builder().header(header::ETAG, &object.e_tag).body(Body::empty())?;
         self.objects.write().insert(key.to_owned(), object);
@@ -256,5 +259,22 @@ impl Bucket {
             std::fs::remove_file(self.folder.join(key))?;
         }
         Ok(status(StatusCode::NO_CONTENT))
+    }
+}
+
+/// The content of a body whose pieces are signed one by one: `<hexadecimal length>;chunk-signature=…`, then the
+/// piece, each with a line's end; the last one is empty.
+fn unframed(mut body: &[u8]) -> Result<Cow<'_, [u8]>> {
+    let mut content = Vec::with_capacity(body.len());
+    loop {
+        let end = body.windows(2).position(|w| w == b"\r\n").context("a piece has no header")?;
+        let header = std::str::from_utf8(&body[..end])?;
+        let len = usize::from_str_radix(header.split(';').next().unwrap_or_default(), 16)?;
+        if len == 0 {
+            return Ok(content.into());
+        }
+        let rest = &body[end + 2..];
+        content.extend_from_slice(rest.get(..len).context("a piece is cut off")?);
+        body = rest.get(len + 2..).context("a piece has no end")?;
     }
 }

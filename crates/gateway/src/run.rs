@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Json;
 use axum::routing::get;
 use daemon::{Shell, now_ms};
@@ -58,18 +58,11 @@ fn routes(shell: &Shell, gateway: &Arc<Gateway>) -> axum::Router {
         .route("/debug/state", get(debug))
 }
 
-#[derive(serde::Deserialize)]
-struct View {
-    view: Option<String>,
-}
-
-/// The metas of the blocks, in the form of Thanos' block viewer.
-async fn blocks(State(gateway): State<Arc<Gateway>>, Query(query): Query<View>) -> Json<Value> {
-    let loaded = query.view.as_deref() == Some("loaded");
-    let blocks = if loaded { gateway.blocks() } else { Vec::new() };
+/// The metas of the blocks that are served, in the form of Thanos' block viewer; its view of a whole bucket is the same.
+async fn blocks(State(gateway): State<Arc<Gateway>>) -> Json<Value> {
     let refreshed = jiff::Timestamp::from_millisecond(now_ms()).map(|t| t.to_string()).unwrap_or_default();
     Json(json!({
         "status": "success",
-        "data": {"label": "", "blocks": blocks, "refreshedAt": refreshed, "err": null},
+        "data": {"label": "", "blocks": gateway.blocks(), "refreshedAt": refreshed, "err": null},
     }))
 }
