@@ -21,7 +21,7 @@ use futures::StreamExt;
 use futures::future::join_all;
 use model::{MatchOp, Matcher, TimeRange};
 use request::Context;
-use rpc::{RemoteSettings, RemoteStore};
+use rpc::{Compression, RemoteSettings, RemoteStore};
 use store::{Error, Frame, PartialResponse, SeriesRequest, Store};
 
 /// Drives a store gateway with selections that are far too wide, within a memory limit.
@@ -153,8 +153,12 @@ fn start(args: &Args, bucket: &std::path::Path) -> Result<Server> {
 }
 
 async fn connect(args: &Args) -> Result<Arc<RemoteStore>> {
-    let settings =
-        RemoteSettings { address: format!("127.0.0.1:{}", args.port), tls: None, compression: false, clock: || 0 };
+    let settings = RemoteSettings {
+        address: format!("127.0.0.1:{}", args.port),
+        tls: None,
+        compression: Compression::None,
+        clock: || 0,
+    };
     let store = Arc::new(RemoteStore::new(settings)?);
     for _ in 0..600 {
         if store.refresh().await && !store.info().extents.is_empty() {

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use anyhow::bail;
 use clap::{ArgMatches, Command};
 use daemon::flags::{GoDuration, GrpcArgs, HttpArgs, Inert, LabelFlag, ModelDuration};
+use rpc::Compression;
 use store::dedup;
 
 mod limits;
@@ -110,6 +111,9 @@ pub struct Args {
     /// The name that the stores' certificates must bear [default: that of the address].
     #[arg(long = "grpc-client-server-name", default_value = "", value_name = "NAME", help_heading = "Stores")]
     pub tls_server_name: String,
+    /// How messages to and from the stores are compressed: none, snappy (as Thanos), zstd (answers of Esker's stores).
+    #[arg(long = "grpc-compression", default_value = "none", value_name = "METHOD", help_heading = "Stores")]
+    pub grpc_compression: Compression,
 
     /// Leading path of all HTTP routes [default: that of --web.external-prefix].
     #[arg(long = "web.route-prefix", default_value = "", value_name = "PATH", help_heading = "Web")]
@@ -236,7 +240,6 @@ pub const INERT: &[Inert] = &[
     Inert::value("store.limits.request-series", "queries are limited by memory, see --memory.limit"),
     Inert::value("store.limits.request-samples", "queries are limited by memory, see --memory.limit"),
     Inert::value("web.prefix-header", "the page has no links that need it"),
-    Inert::value("grpc-compression", "answers of stores are not compressed"),
     Inert::switch("grpc-client-tls-skip-verify", "certificates are always verified"),
     Inert::value("grpc-client-tls-min-version", "TLS 1.2 and 1.3 are spoken, older versions are not"),
 ];

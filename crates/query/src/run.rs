@@ -49,6 +49,7 @@ fn upstream_settings(args: &Args) -> Result<UpstreamSettings> {
         unhealthy_timeout: args.unhealthy_timeout.as_duration(),
         response_timeout: args.response_timeout.as_duration(),
         tls: client_tls(args)?,
+        compression: args.grpc_compression,
         strict: args.endpoint_strict.clone(),
     })
 }

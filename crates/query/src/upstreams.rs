@@ -13,7 +13,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use rpc::{ClientTls, RemoteSettings, RemoteStore};
+use rpc::{ClientTls, Compression, RemoteSettings, RemoteStore};
 use store::{Endpoints, Proxy, ProxyOptions, Store, StoreInfo, StoreKind};
 
 use crate::querier::{Upstreams, status};
@@ -29,6 +29,7 @@ pub(crate) struct UpstreamSettings {
     pub(crate) unhealthy_timeout: Duration,
     pub(crate) response_timeout: Duration,
     pub(crate) tls: Option<ClientTls>,
+    pub(crate) compression: Compression,
     /// Addresses whose stores are asked however long they have failed.
     pub(crate) strict: Vec<String>,
 }
@@ -145,7 +146,7 @@ impl Remotes {
         let store = Arc::new(RemoteStore::new(RemoteSettings {
             address: address.to_owned(),
             tls: self.settings.tls.clone(),
-            compression: false,
+            compression: self.settings.compression,
             clock: daemon::now_ms,
         })?);
         let watch = Arc::clone(&store).watch();

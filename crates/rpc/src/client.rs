@@ -1,4 +1,5 @@
 use std::fmt;
+use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -14,10 +15,11 @@ use proto::thanos::series_response::Result as Kind;
 use proto::thanos::store_client::StoreClient;
 use store::{Error as StoreError, Extent, Frame, LabelsRequest, Names, SeriesRequest, Store, StoreInfo, StoreKind};
 use tonic::codec::CompressionEncoding;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Request, Status};
 
 use crate::error::{Error, causes, from_status};
+use crate::snappy::Line;
 use crate::{missing, request};
 
 mod series;
@@ -34,10 +36,33 @@ pub struct RemoteSettings {
     /// `host:port`.
     pub address: String,
     pub tls: Option<ClientTls>,
-    /// Ask for zstd-compressed answers: for thin lines; chunks hardly shrink, labels do.
-    pub compression: bool,
+    pub compression: Compression,
     /// The wall clock in Unix milliseconds.
     pub clock: fn() -> i64,
+}
+
+/// How messages are compressed. For thin lines: chunks hardly shrink, labels do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    #[default]
+    None,
+    /// Requests and answers: what Thanos' peers understand.
+    Snappy,
+    /// Answers only, of Esker's peers; others answer plainly.
+    Zstd,
+}
+
+impl FromStr for Compression {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "none" => Ok(Self::None),
+            "snappy" => Ok(Self::Snappy),
+            "zstd" => Ok(Self::Zstd),
+            other => Err(format!("{other:?} is not one of none, snappy, zstd")),
+        }
+    }
 }
 
 /// PEM texts and the name that the server's certificate must bear.
@@ -73,8 +98,8 @@ pub struct RemoteStatus {
 /// fail at once, until [`RemoteStore::refresh`] succeeds. So do calls of one that has never answered.
 pub struct RemoteStore {
     name: String,
-    store: StoreClient<Channel>,
-    info: InfoClient<Channel>,
+    store: StoreClient<Line>,
+    info: InfoClient<Line>,
     state: RwLock<State>,
     /// Failed checks since it last answered anything.
     failures: Arc<AtomicU32>,
@@ -96,11 +121,11 @@ impl RemoteStore {
     pub fn new(settings: RemoteSettings) -> Result<Self, Error> {
         let RemoteSettings { address, tls, compression, clock } = settings;
         let endpoint = endpoint(&address, tls)?;
-        let channel = endpoint.connect_lazy();
-        let mut store = StoreClient::new(channel.clone())
+        let line = Line { channel: endpoint.connect_lazy(), snappy: compression == Compression::Snappy };
+        let mut store = StoreClient::new(line.clone())
             .max_decoding_message_size(i32::MAX as usize)
             .max_encoding_message_size(i32::MAX as usize);
-        if compression {
+        if compression == Compression::Zstd {
             store = store.accept_compressed(CompressionEncoding::Zstd);
         }
         let info = StoreInfo {
@@ -110,7 +135,7 @@ impl RemoteStore {
         };
         let state = State { info: Arc::new(info), status: RemoteStatus::default(), known: false };
         let failures = Arc::default();
-        Ok(Self { name: address, store, info: InfoClient::new(channel), state: RwLock::new(state), failures, clock })
+        Ok(Self { name: address, store, info: InfoClient::new(line), state: RwLock::new(state), failures, clock })
     }
 
     /// Its address.

@@ -14,9 +14,10 @@ pub mod missing;
 mod request;
 mod response;
 mod server;
+mod snappy;
 mod spawn;
 
-pub use client::{ClientTls, RemoteSettings, RemoteStatus, RemoteStore};
+pub use client::{ClientTls, Compression, RemoteSettings, RemoteStatus, RemoteStore};
 pub use error::Error;
 pub use inspect::Inspector;
 pub use metrics::GrpcMetrics;

@@ -22,6 +22,7 @@ use tonic::{Request, Response, Status};
 use crate::error::{Error, to_status};
 use crate::metrics::{GrpcMetrics, Running, STREAM, UNARY};
 use crate::response::Reader;
+use crate::snappy::SnappyLayer;
 use crate::{missing, request, response};
 
 /// Makes a request's context; it is given the time that the client allows, if it says.
@@ -104,6 +105,7 @@ pub async fn serve(
         .accept_compressed(CompressionEncoding::Gzip)
         .send_compressed(CompressionEncoding::Zstd);
     let serving = server
+        .layer(SnappyLayer)
         .add_service(store_service)
         .add_service(InfoServer::new(api))
         .add_service(health_service)

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use super::*;
 
 /// A remote store over a server over `store`; what it returns besides keeps the server running.
-async fn over_the_wire(store: Arc<dyn Store>, compression: bool) -> (Arc<RemoteStore>, Stop) {
+async fn over_the_wire(store: Arc<dyn Store>, compression: Compression) -> (Arc<RemoteStore>, Stop) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -52,7 +52,7 @@ fn filled(data: &Data) -> MemoryStore {
     store
 }
 
-async fn conforms(compression: bool) {
+async fn conforms(compression: Compression) {
     let servers = std::sync::Mutex::new(Vec::new());
     conformance::run(async |data: Data| {
         let (remote, stop) = over_the_wire(Arc::new(filled(&data)), compression).await;
@@ -64,12 +64,13 @@ async fn conforms(compression: bool) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_remote_store_is_a_store() {
-    conforms(false).await;
+    conforms(Compression::None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_remote_store_is_a_store_when_compressed() {
-    conforms(true).await;
+    conforms(Compression::Zstd).await;
+    conforms(Compression::Snappy).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,7 +83,7 @@ async fn errors_keep_their_kind_and_name_the_peer() {
     ] {
         let text = error.to_string();
         let store = ScriptedStore { info: memory.info(), then: Then::Fail(error) };
-        let (remote, _stop) = over_the_wire(Arc::new(store), false).await;
+        let (remote, _stop) = over_the_wire(Arc::new(store), Compression::None).await;
         let cx = Context::inline(0);
         let series = collect(remote.series(&cx, SeriesRequest::new(TimeRange::ALL, vec![]))).await.unwrap_err();
         let names = remote.label_names(&cx, labels_request("", vec![])).await.unwrap_err();
@@ -97,7 +98,7 @@ async fn errors_keep_their_kind_and_name_the_peer() {
 async fn a_peer_that_hangs_ends_at_the_deadline() {
     let memory = MemoryStore::new("m").extent(Labels::empty(), TimeRange::ALL);
     let store = ScriptedStore { info: memory.info(), then: Then::Hang };
-    let (remote, _stop) = over_the_wire(Arc::new(store), false).await;
+    let (remote, _stop) = over_the_wire(Arc::new(store), Compression::None).await;
     let cx = Context::inline(0);
     let deadline = std::time::Instant::now() + Duration::from_millis(100);
     let cx = Context::until(Some(deadline), 0, cx.memory().clone(), Arc::clone(cx.pool()), Arc::clone(cx.timer()));
@@ -110,7 +111,7 @@ async fn a_peer_that_is_not_there_is_named_at_once() {
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = gone.local_addr().unwrap().to_string();
     drop(gone);
-    let settings = RemoteSettings { address: address.clone(), tls: None, compression: false, clock: || 7 };
+    let settings = RemoteSettings { address: address.clone(), tls: None, compression: Compression::None, clock: || 7 };
     let remote = RemoteStore::new(settings).unwrap();
     assert!(remote.info().time_range() == Some(TimeRange::ALL), "unknown, so it may have anything");
     assert!(!remote.refresh().await);
@@ -149,7 +150,7 @@ async fn what_is_missing_crosses_the_wire() {
             self.label_names(cx, r).await
         }
     }
-    let (remote, _stop) = over_the_wire(Arc::new(Lacking(missing.clone())), false).await;
+    let (remote, _stop) = over_the_wire(Arc::new(Lacking(missing.clone())), Compression::None).await;
     assert_eq!(remote.info().time_range(), None, "an empty store stays empty");
     let cx = Context::inline(0);
     let found = collect(remote.series(&cx, SeriesRequest::new(TimeRange::ALL, vec![]))).await.unwrap();
@@ -163,7 +164,7 @@ async fn a_store_that_is_slow_to_say_what_it_has_is_still_asked_while_it_serves(
         external: Labels::from_pairs([("cluster", "eu")]),
         series: vec![(Labels::from_pairs([("__name__", "up")]), vec![(conformance::START_MS, 1.0)])],
     };
-    let (remote, stop) = over_the_wire(Arc::new(filled(&data)), false).await;
+    let (remote, stop) = over_the_wire(Arc::new(filled(&data)), Compression::None).await;
     let ask = async || collect(remote.series(&Context::inline(0), SeriesRequest::new(TimeRange::ALL, vec![]))).await;
     let slow = || remote.checked(Err("no answer within 5 s".to_owned()));
     for _ in 0..3 {
@@ -195,7 +196,7 @@ async fn encodings_that_thanos_does_not_name_are_written_anew_for_it() {
     }
     let mut store = MemoryStore::new("memory").extent(Labels::empty(), TimeRange::new(0, 10_000_000));
     store.add(labels, encoder.finish());
-    let (remote, _stop) = over_the_wire(Arc::new(store), false).await;
+    let (remote, _stop) = over_the_wire(Arc::new(store), Compression::None).await;
 
     let request = serde_json::json!({"rpc": "Series", "min_time": 0, "max_time": 10_000_000,
         "matchers": [{"Type": "EQ", "Name": "__name__", "Value": "up"}]});

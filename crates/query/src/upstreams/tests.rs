@@ -48,6 +48,7 @@ async fn sidecars_over_the_wire_are_compared_and_one_that_is_gone_is_named_in_th
         unhealthy_timeout: Duration::from_secs(3600),
         response_timeout: Duration::ZERO,
         tls: None,
+        compression: rpc::Compression::None,
         strict: Vec::new(),
     };
     let remotes = Arc::new(Remotes::new(&shell, settings));

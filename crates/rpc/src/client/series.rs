@@ -42,7 +42,7 @@ pub(super) fn stream(
 
 struct Call {
     peer: String,
-    client: StoreClient<Channel>,
+    client: StoreClient<Line>,
     /// Of the peer's checks; it serves, so they count no longer.
     failures: Arc<AtomicU32>,
     cx: Context,
