@@ -33,7 +33,8 @@ pub struct PlanNode {
 /// What a node that has run took.
 #[derive(Clone, Debug, Default)]
 pub struct NodeTook {
-    /// Itself, without its inputs; its parts are the stores that were asked, and theirs the blocks.
+    /// Itself, without its inputs; its parts are the stores that were asked, and theirs the blocks, or the
+    /// stores that a querier asked in turn.
     pub tally: Arc<Tally>,
     /// Series it gave.
     pub series_given: u64,
@@ -89,13 +90,7 @@ impl PlanTree {
             field(out, "memoryPeakBytes", own.memory_peak);
             let stores = took.tally.parts();
             if !stores.is_empty() {
-                out.extend_from_slice(b",\"fanout\":[");
-                for (i, store) in stores.iter().enumerate() {
-                    out.extend_from_slice(if i > 0 { b",{" } else { b"{" });
-                    write_store(out, store);
-                    out.push(b'}');
-                }
-                out.push(b']');
+                write_stores(out, &stores);
             }
         });
     }
@@ -117,11 +112,12 @@ impl PlanTree {
                 continue;
             };
             text += &format!("  [{}; gives {} series]\n", in_words(&took.tally.took()), took.series_given);
-            for store in took.tally.parts() {
-                text += &format!("{indent}    from {}  [{}]\n", store.name(), in_words(&store.took()));
-                for block in store.parts() {
-                    text += &format!("{indent}      block {}  [{}]\n", block.name(), in_words(&block.took()));
-                }
+            let mut open: Vec<_> = took.tally.parts().into_iter().rev().map(|part| (part, 2)).collect();
+            while let Some((part, depth)) = open.pop() {
+                let kind = if is_block(&part) { "block" } else { "from" };
+                let (indent, name) = ("  ".repeat((visit.depth + depth).min(DEPTH_MAX)), part.name());
+                text += &format!("{indent}{kind} {name}  [{}]\n", in_words(&part.took()));
+                open.extend(part.parts().into_iter().rev().map(|part| (part, depth + 1)));
             }
         }
         if !self.rewrites.is_empty() {
@@ -215,27 +211,45 @@ impl PlanTree {
     }
 }
 
-/// An entry of `fanout` without its braces.
-fn write_store(out: &mut Vec<u8>, store: &Tally) {
-    let took = store.took();
-    out.extend_from_slice(b"\"endpointAddr\":");
-    write_str(out, store.name());
-    field_text(out, "duration", &go_duration(took.time));
-    write_took(out, &took);
-    let blocks = store.parts();
-    if blocks.is_empty() {
-        return;
-    }
-    out.extend_from_slice(b",\"blocks\":[");
-    for (i, block) in blocks.iter().enumerate() {
-        out.extend_from_slice(if i > 0 { b",{" } else { b"{" });
-        out.extend_from_slice(b"\"id\":");
-        write_str(out, block.name());
-        field_text(out, "duration", &go_duration(block.took().time));
-        write_took(out, &block.took());
+/// The field `fanout`: what each store took, with its blocks, or the stores that it asked itself.
+fn write_stores(out: &mut Vec<u8>, stores: &[Arc<Tally>]) {
+    write_parts(out, "fanout", "endpointAddr", stores, |out, store| {
+        let (blocks, stores): (Vec<_>, Vec<_>) = store.parts().into_iter().partition(|part| is_block(part));
+        if !stores.is_empty() {
+            write_stores(out, &stores);
+        }
+        if !blocks.is_empty() {
+            write_parts(out, "blocks", "id", &blocks, |_, _| {});
+        }
+    });
+}
+
+fn write_parts(
+    out: &mut Vec<u8>,
+    field: &str,
+    name: &str,
+    parts: &[Arc<Tally>],
+    more: impl Fn(&mut Vec<u8>, &Arc<Tally>),
+) {
+    key(out, field);
+    for (i, part) in parts.iter().enumerate() {
+        out.extend_from_slice(if i > 0 { b",{\"" } else { b"[{\"" });
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"\":");
+        write_str(out, part.name());
+        let took = part.took();
+        field_text(out, "duration", &go_duration(took.time));
+        write_took(out, &took);
+        more(out, part);
         out.push(b'}');
     }
     out.push(b']');
+}
+
+/// Blocks are named by their ULIDs, stores by addresses.
+fn is_block(part: &Tally) -> bool {
+    let name = part.name();
+    name.len() == 26 && name.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase())
 }
 
 fn write_took(out: &mut Vec<u8>, took: &Took) {
@@ -244,6 +258,10 @@ fn write_took(out: &mut Vec<u8>, took: &Took) {
     field(out, "series", took.series);
     field(out, "chunks", took.chunks);
     field(out, "samples", took.samples);
+    if took.requests > 0 {
+        field(out, "bytesFetched", took.fetched_bytes);
+        field(out, "requests", took.requests);
+    }
 }
 
 fn in_words(took: &Took) -> String {
@@ -256,6 +274,8 @@ fn in_words(took: &Took) -> String {
         (took.chunks, "chunks"),
         (took.samples, "samples"),
         (took.bytes, "bytes"),
+        (took.fetched_bytes, "bytes fetched"),
+        (took.requests, "reads"),
         (took.memory_peak, "bytes of memory at most"),
     ];
     words.extend(counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")));

@@ -6,7 +6,7 @@ mod union;
 
 use crate::Corrupt;
 
-pub use select::{Selected, select, select_within};
+pub use select::{ListsRead, Selected, select, select_within};
 pub(crate) use select::{Stop, select_from};
 pub(crate) use source::Source;
 pub(crate) use union::Union;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use block::index::{NextChunk, RangedIndex, RangedReader, Ranges};
-use block::postings::{Selected, select};
+use block::postings::{ListsRead, Selected, select, select_within};
 use block::{BlockMeta, BlockWriter, Corrupt, IndexReader, SeriesEntry, Ulid};
 use bytes::Bytes;
 use model::{Labels, MatchOp, Matcher};
@@ -63,8 +63,12 @@ fn members(selected: &Selected) -> Vec<u32> {
 fn check(index: &IndexReader, ranged: &Arc<RangedIndex>, file: &Recording, matchers: &[Matcher]) -> usize {
     file.batches.borrow_mut().clear();
     let mut reader = RangedReader::new(Arc::clone(ranged), file);
-    let found = members(&reader.select(matchers, &mut |_| true).unwrap().unwrap());
-    assert_eq!(found, select(index, matchers).unwrap(), "{matchers:?}");
+    let (mut read, mut read_whole) = (ListsRead::default(), ListsRead::default());
+    let found = members(&reader.select(matchers, &mut |_| true, &mut read).unwrap().unwrap());
+    let whole = select_within(index, matchers, &mut |_| true, &mut read_whole).unwrap().unwrap();
+    assert_eq!(found, members(&whole), "{matchers:?}");
+    assert!(found.is_empty() || read.lists > 0 && read.bytes >= found.len() as u64 * 4, "{matchers:?}: {read:?}");
+    assert!(found.is_empty() || read_whole.lists > 0 && read_whole.bytes >= found.len() as u64 * 4);
     reader.load(&found).unwrap();
     let batches = file.batches();
     let (mut here, mut there) = (SeriesEntry::default(), SeriesEntry::default());
@@ -206,7 +210,7 @@ fn one_metric_of_a_large_index_takes_its_lists_and_its_series() {
     // What may not be held is not selected.
     let mut reader = RangedReader::new(Arc::clone(&ranged), &file);
     let all = Matcher::new(MatchOp::Regex, "job", "job-[1-9]").unwrap();
-    assert!(reader.select(&[all], &mut |_| false).unwrap().is_none());
+    assert!(reader.select(&[all], &mut |_| false, &mut ListsRead::default()).unwrap().is_none());
 }
 
 #[test]
@@ -244,7 +248,7 @@ fn damage_gives_errors_and_never_other_answers() {
         let file = Recording::of(bytes.into());
         let ranged = Arc::new(RangedIndex::open(&&file, file.file.len() as u64)?);
         let mut reader = RangedReader::new(Arc::clone(&ranged), &file);
-        let found = members(&reader.select(&matchers, &mut |_| true)?.unwrap());
+        let found = members(&reader.select(&matchers, &mut |_| true, &mut ListsRead::default())?.unwrap());
         reader.load(&found)?;
         let mut entry = SeriesEntry::default();
         for &reference in &found {

@@ -1,7 +1,6 @@
 //! Memory for answers: who finds none free waits a while and is then refused, with the limit's name.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -64,45 +63,6 @@ impl ChunkPool {
         };
         let taken = Taken { _memory: lease(cx, bytes).await?, _pool: permit };
         Ok(Room { _taken: Arc::new(taken) })
-    }
-}
-
-/// What one request fetched from the bucket, over all its blocks.
-#[derive(Debug, Default)]
-pub(crate) struct Fetched {
-    bytes: AtomicU64,
-    requests: AtomicU64,
-    /// 0 is no limit.
-    bytes_max: u64,
-}
-
-impl Fetched {
-    pub(crate) fn within(bytes_max: u64) -> Self {
-        Self { bytes_max, ..Self::default() }
-    }
-
-    /// Whether so many more may be fetched.
-    pub(crate) fn check(&self, more: u64) -> Result<()> {
-        let limit = self.bytes_max;
-        if limit == 0 || self.bytes().saturating_add(more) <= limit {
-            return Ok(());
-        }
-        let text = format!("more than {limit} bytes to fetch (--store.grpc.downloaded-bytes-limit)");
-        Err(Error::Exhausted(text))
-    }
-
-    /// One read, of so many bytes.
-    pub(crate) fn add(&self, bytes: u64) {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.requests.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
     }
 }
 

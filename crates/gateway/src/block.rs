@@ -5,6 +5,9 @@ use bucket::{BlockFile, SyncedBlock};
 use model::{Labels, Matcher, TimeRange};
 use request::Missing;
 
+/// The label that stands for a block's id where blocks are chosen.
+const BLOCK_ID: &str = "__block_id";
+
 /// A block of the bucket as the gateway sees it; its files are opened elsewhere.
 #[derive(Debug)]
 pub(crate) struct Block {
@@ -36,6 +39,14 @@ impl Block {
         self.index_bytes == other.index_bytes
             && self.segment_bytes == other.segment_bytes
             && (Arc::ptr_eq(&self.meta, &other.meta) || self.meta == other.meta)
+    }
+
+    /// Whether all of `matchers` hold: of external labels, and of the block's id as `__block_id`.
+    pub(crate) fn has(&self, matchers: &[Matcher]) -> bool {
+        matchers.iter().all(|matcher| match self.labels.get(&matcher.name) {
+            None if &*matcher.name == BLOCK_ID => matcher.matches(&self.id.to_string()),
+            value => matcher.matches(value.unwrap_or("")),
+        })
     }
 
     /// The half-open range of the meta overlaps the closed one asked for.

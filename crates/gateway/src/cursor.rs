@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use block::index::NextChunk;
-use block::postings::{Selected, select_within};
+use block::postings::{ListsRead, Selected, select_within};
 use block::{Corrupt, IndexReader, SeriesEntry};
 use hashbrown::HashMap;
 use model::labels::SymbolId;
@@ -15,6 +15,7 @@ use store::{Error, SeriesRequest};
 
 use crate::block::Block;
 use crate::expanded::Expanded;
+use crate::fetched::{Data, Fetched};
 use crate::index::Index;
 use crate::order::{Finals, HeldBack, Located, Row};
 
@@ -33,6 +34,7 @@ pub(crate) struct Ask {
     /// Whether chunks are fetched by range, so that their lengths have to be known.
     pub(crate) by_range: bool,
     pub(crate) batch: BatchSize,
+    pub(crate) fetched: Arc<Fetched>,
 }
 
 /// When a batch is full.
@@ -60,6 +62,8 @@ pub(crate) struct Cursor {
     selected: Selected,
     /// How many of the selected were looked at.
     read: usize,
+    /// Bytes of those since the last batch.
+    read_bytes: u64,
     /// Up to here they can be: all of them, but for an index that is read by ranges.
     loaded: usize,
     /// Covers the selection, and what had to be sorted.
@@ -89,7 +93,7 @@ impl Cursor {
             None => {
                 let began = Instant::now();
                 let made = match &ask.index {
-                    Index::Whole(index) => select(&ask.cx, index, &ask.matchers)?,
+                    Index::Whole(index) => select(&ask.cx, index, &ask.matchers, &ask.fetched)?,
                     // Was made beforehand.
                     Index::Ranged(_) => return Err(Error::Unavailable("nothing was selected".to_owned())),
                 };
@@ -105,6 +109,7 @@ impl Cursor {
             finals,
             selected,
             read: 0,
+            read_bytes: 0,
             loaded,
             lease,
             held: HeldBack::default(),
@@ -137,6 +142,13 @@ impl Cursor {
 
     /// The next batch. It may be empty and not the last where the next series have to be loaded first.
     pub(crate) fn next(&mut self, ask: &Ask) -> Result<Rows, Error> {
+        let before = self.read;
+        let rows = self.rows(ask);
+        ask.fetched.touch(Data::Series, (self.read - before) as u64, std::mem::take(&mut self.read_bytes));
+        rows
+    }
+
+    fn rows(&mut self, ask: &Ask) -> Result<Rows, Error> {
         if self.sorted.is_none() && !self.finals.keeps_order() {
             self.sort(ask)?;
         }
@@ -191,6 +203,7 @@ impl Cursor {
                 ask.cx.check()?;
             }
             ask.index.series(reference, &mut self.entry)?;
+            self.read_bytes += u64::from(self.entry.len);
             let mut row = self.spare.pop().unwrap_or_default();
             locate(ask, reference, &self.entry, &mut row.chunks)?;
             if row.chunks.is_empty() {
@@ -242,8 +255,12 @@ pub(crate) fn select(
     cx: &Context,
     index: &IndexReader,
     matchers: &[Matcher],
+    fetched: &Fetched,
 ) -> Result<(Selected, MemoryLease), Error> {
-    selected_within(cx, |allow| Ok(select_within(index, matchers, allow)?))
+    let mut read = ListsRead::default();
+    let selected = selected_within(cx, |allow| Ok(select_within(index, matchers, allow, &mut read)?));
+    fetched.touch(Data::Postings, read.lists, read.bytes);
+    selected
 }
 
 /// What `select` selects within the request's memory, of which it asks before it takes some.

@@ -14,13 +14,13 @@ use request::{Context, MemoryAccount, MemoryBudget, MemoryLease};
 use store::Error;
 use tokio::io::AsyncWriteExt;
 
-use crate::admit::Fetched;
 use crate::block::Block;
 use crate::disk::Disk;
+use crate::fetched::{Data, Fetched};
 use crate::index::Index;
 use crate::maps::Maps;
 use crate::metrics::IndexMetrics;
-use crate::parts::{self, PartCache};
+use crate::parts::{self, Got, PartCache};
 use crate::ranged::{Lack, Parts, Ranged};
 
 /// Opens blocks' files and keeps them open for a while: memory-mapped where they lie on this machine,
@@ -166,24 +166,27 @@ impl Files {
         }
     }
 
-    /// Ranges of the block's index: from the cache, and what it lacks in one round from the bucket.
+    /// Ranges of the block's index, where `data` lies: from the cache, and what it lacks in one round from the
+    /// bucket.
     pub(crate) async fn index_parts(
         &self,
         cx: &Context,
         block: &Block,
         ranges: &[Range<u64>],
         fetched: &Fetched,
+        data: Data,
     ) -> Result<Vec<Bytes>, Error> {
-        let own = Fetched::default();
-        fetched.check(ranges.iter().map(|r| r.end - r.start).sum())?;
-        let read = match &self.parts {
-            Some(parts) => parts.read(&self.bucket, block, ranges, &own).await?,
-            None => parts::read(&self.bucket, block, ranges, &own).await?,
+        let (read, got) = match &self.parts {
+            Some(parts) => parts.read(&self.bucket, block, ranges, fetched).await?,
+            None => {
+                let read = parts::read(&self.bucket, block, ranges, fetched).await?;
+                let bytes = read.iter().map(|b| b.len() as u64).sum();
+                (read, Got { ranges: ranges.len() as u64, bytes })
+            }
         };
-        if own.requests() > 0 {
-            fetched.add(own.bytes());
-            cx.stats().add_bytes_fetched(own.bytes());
-            self.metrics.fetched_bytes.inc_by(own.bytes());
+        if got.bytes > 0 {
+            fetched.add(cx, data, got.ranges, got.bytes);
+            self.metrics.fetched_bytes.inc_by(got.bytes);
         }
         Ok(read)
     }

@@ -6,7 +6,7 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use prometheus_client::metrics::gauge::Gauge;
 use request::Context;
-use store::{Error, Frame, LabelsRequest, Names, Result, SeriesRequest, Store, StoreInfo};
+use store::{Error, Frame, LabelsRequest, Names, Result, SeriesRequest, Stats, Store, StoreInfo};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::metrics::{Metrics, Reason, TENANT};
@@ -64,7 +64,7 @@ impl Store for Gate {
             metrics.gate_seconds.observe(since.elapsed().as_secs_f64());
             metrics.gate_total.inc();
             let in_flight = InFlight::new(metrics.gate_in_flight.clone());
-            let answer = Answer { since: Instant::now(), first: None, series: 0, chunks: 0, fetched: 0 };
+            let answer = Answer { since: Instant::now(), first: None, series: 0, stats: Stats::default() };
             let stream = store.series(&cx, request);
             Held { stream, answer, metrics, _in_flight: in_flight, _permit: permit }.frames()
         };
@@ -93,8 +93,7 @@ struct Answer {
     since: Instant,
     first: Option<Instant>,
     series: u64,
-    chunks: u64,
-    fetched: u64,
+    stats: Stats,
 }
 
 impl Held {
@@ -114,16 +113,15 @@ impl Held {
         match frame {
             Some(Ok(Frame::Batch(batch))) => {
                 answer.series += batch.len() as u64;
-                answer.chunks += batch.chunks.len() as u64;
                 batch.chunks.iter().for_each(|c| metrics.sent_chunk_bytes.observe(f64::from(c.len)));
             }
-            Some(Ok(Frame::Stats(stats))) => answer.fetched += stats.requests,
+            Some(Ok(Frame::Stats(stats))) => answer.stats.add(stats),
             Some(Ok(Frame::Missing(_))) => {}
             Some(Err(e)) => count_refusal(metrics, Some(e)),
             None => {
                 metrics.get_all_seconds.observe((first - answer.since).as_secs_f64());
                 metrics.merge_seconds.observe((now - first).as_secs_f64());
-                metrics.answered(answer.series, answer.chunks, answer.fetched);
+                metrics.answered(answer.series, &answer.stats);
             }
         }
     }

@@ -9,15 +9,16 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use model::TimeRange;
 use parking_lot::RwLock;
-use request::{Context, MemoryBudget};
+use request::{Context, MemoryBudget, Took};
 use store::merge::{MergeOptions, merge_streams};
-use store::{Frame, LabelsRequest, Names, Result, SeriesRequest, Stats, Store, StoreInfo, StoreKind, counted};
+use store::{Frame, LabelsRequest, Names, Result, SeriesRequest, Store, StoreInfo, StoreKind, counted};
 
-use crate::admit::{ChunkPool, Fetched};
+use crate::admit::ChunkPool;
 use crate::block::Block;
 use crate::catalog::Catalog;
 use crate::cursor::BatchSize;
 use crate::expanded::Expanded;
+use crate::fetched::Fetched;
 use crate::files::{FileSettings, Files};
 use crate::metrics::Metrics;
 use crate::parts::PartCache;
@@ -319,7 +320,8 @@ impl Store for Gateway {
 
     fn series(&self, cx: &Context, request: SeriesRequest) -> BoxStream<'static, Result<Frame>> {
         let range = self.served(cx, request.range);
-        let blocks = self.catalog().select(&request.matchers, range, request.max_resolution_ms);
+        let mut blocks = self.catalog().select(&request.matchers, range, request.max_resolution_ms);
+        blocks.retain(|(block, _)| block.has(&request.block_matchers));
         self.metrics.blocks_queried.observe(blocks.len() as f64);
         if blocks.is_empty() {
             return stream::empty().boxed();
@@ -328,6 +330,7 @@ impl Store for Gateway {
             cx.coverage().read_resolution(block.resolution_ms);
         }
         let queried = blocks.len() as u64;
+        let ids = blocks.iter().map(|(block, _)| block.id.to_string()).collect();
         let request = Arc::new(SeriesRequest { range, ..request });
         let batch = BatchSize {
             series: BATCH_SERIES,
@@ -358,12 +361,14 @@ impl Store for Gateway {
             limit: request.limit,
             ..MergeOptions::default()
         };
+        let whole = cx.tally().cloned();
         let stats = stream::once(async move {
-            Ok(Frame::Stats(Stats {
-                blocks_queried: queried,
-                bytes_fetched: fetched.bytes(),
-                requests: fetched.requests(),
-            }))
+            let stats = fetched.stats(ids);
+            if let Some(tally) = whole {
+                let (fetched_bytes, requests) = (stats.bytes_fetched(), stats.requests());
+                tally.add(Took { fetched_bytes, requests, ..Took::default() });
+            }
+            Ok(Frame::Stats(stats))
         });
         merge_streams(streams, options).chain(stats).boxed()
     }

@@ -10,9 +10,9 @@ use model::{Matcher, TimeRange};
 use request::{Context, MemoryLease};
 use store::{Error, LabelsRequest, Names, PartialResponse, Result, show_matchers};
 
-use crate::admit::Fetched;
 use crate::block::Block;
 use crate::cursor::select;
+use crate::fetched::Fetched;
 use crate::files::named;
 use crate::gateway::Gateway;
 use crate::index::Index;
@@ -47,14 +47,17 @@ impl Gateway {
     /// Asks every block that overlaps and puts the answers together.
     async fn over_blocks(&self, cx: &Context, request: &LabelsRequest, want: Want) -> Result<Names> {
         let range = self.served(cx, request.range);
-        let blocks = self.catalog().overlapping(&request.matchers, range);
+        let mut blocks = self.catalog().overlapping(&request.matchers, range);
+        blocks.retain(|(block, _)| block.has(&request.block_matchers));
+        let ids = blocks.iter().map(|(block, _)| block.id.to_string()).collect();
         let fetched = Arc::new(Fetched::within(self.fetched_bytes_max()));
         let answers = stream::iter(blocks).map(|(block, matchers)| {
             let (want, fetched) = (want.clone(), Arc::clone(&fetched));
             async move {
                 let answer = async {
                     let index = Arc::new(self.files().index(cx, &block, &fetched).await?);
-                    InBlock { cx: cx.clone(), block: Arc::clone(&block), index, matchers, range }.find(want).await
+                    let block = Arc::clone(&block);
+                    InBlock { cx: cx.clone(), block, index, matchers, range, fetched }.find(want).await
                 };
                 (Arc::clone(&block), answer.await)
             }
@@ -85,7 +88,7 @@ impl Gateway {
             }
         }
         let limit = usize::try_from(request.limit).ok().filter(|&n| n > 0).unwrap_or(usize::MAX);
-        Ok(Names { names: all.names.into_iter().take(limit).collect(), missing })
+        Ok(Names { names: all.names.into_iter().take(limit).collect(), missing, blocks: ids })
     }
 }
 
@@ -137,6 +140,7 @@ struct InBlock {
     /// Without those that external labels decide.
     matchers: Arc<[Matcher]>,
     range: TimeRange,
+    fetched: Arc<Fetched>,
 }
 
 /// What of the series that match is gathered.
@@ -234,7 +238,7 @@ impl InBlock {
 
     fn gather_whole(&self, what: Gather, mut gathered: Gathered) -> Result<Gathered> {
         let Index::Whole(index) = &*self.index else { return Ok(gathered) };
-        let (selected, _lease) = select(&self.cx, index, &self.matchers)?;
+        let (selected, _lease) = select(&self.cx, index, &self.matchers, &self.fetched)?;
         self.walk(what, &selected, &mut gathered)?;
         Ok(gathered)
     }

@@ -18,6 +18,7 @@ mod catalog;
 mod cursor;
 mod disk;
 mod expanded;
+mod fetched;
 mod files;
 mod gate;
 mod gateway;

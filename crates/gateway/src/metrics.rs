@@ -6,6 +6,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use store::Stats;
 
 /// What dashboards read of a store gateway, under Thanos' names.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub(crate) struct Metrics {
     pub(crate) indexes: IndexMetrics,
     touched: Family<Touched, Histogram, fn() -> Histogram>,
     fetched: Family<Touched, Histogram, fn() -> Histogram>,
+    touched_bytes: Family<Touched, Histogram, fn() -> Histogram>,
+    fetched_bytes: Family<Touched, Histogram, fn() -> Histogram>,
     block_loads: Counter,
     block_drops: Counter,
     block_drop_failures: Counter,
@@ -75,6 +78,10 @@ fn counts() -> Histogram {
     Histogram::new(COUNTS)
 }
 
+fn sizes() -> Histogram {
+    Histogram::new((10..25).map(|power| f64::from(1 << power)))
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         Self {
@@ -92,6 +99,8 @@ impl Default for Metrics {
             indexes: IndexMetrics::default(),
             touched: Family::new_with_constructor(counts),
             fetched: Family::new_with_constructor(counts),
+            touched_bytes: Family::new_with_constructor(sizes),
+            fetched_bytes: Family::new_with_constructor(sizes),
             block_loads: Counter::default(),
             block_drops: Counter::default(),
             block_drop_failures: Counter::default(),
@@ -130,6 +139,10 @@ impl Metrics {
         r.register(name("queries_dropped"), "Requests that a limit refused", self.queries_dropped.clone());
         r.register(name("series_data_touched"), "Items that a request looked at", self.touched.clone());
         r.register(name("series_data_fetched"), "Items that a request fetched", self.fetched.clone());
+        let help = "Bytes of what a request looked at";
+        r.register(name("series_data_size_touched_bytes"), help, self.touched_bytes.clone());
+        let help = "Bytes of what a request fetched";
+        r.register(name("series_data_size_fetched_bytes"), help, self.fetched_bytes.clone());
         let help = "Indexes that were opened, by where they are read: mapped, memory, ranges";
         r.register("esker_store_indexes_opened", help, self.indexes.opened.clone());
         let help = "Bytes fetched of indexes that are read by ranges";
@@ -145,12 +158,15 @@ impl Metrics {
         }
     }
 
-    /// What an answer held, and how many requests to the bucket it took.
-    pub(crate) fn answered(&self, series: u64, chunks: u64, fetched: u64) {
+    /// How many series an answer held, and what it took.
+    pub(crate) fn answered(&self, series: u64, stats: &Stats) {
         self.result_series.observe(series as f64);
-        let of = |data_type| Touched { data_type, tenant: TENANT };
-        self.touched.get_or_create(&of("series")).observe(series as f64);
-        self.touched.get_or_create(&of("chunks")).observe(chunks as f64);
-        self.fetched.get_or_create(&of("chunks")).observe(if fetched > 0 { chunks as f64 } else { 0.0 });
+        for (data_type, looked) in [("postings", stats.postings), ("series", stats.series), ("chunks", stats.chunks)] {
+            let of = Touched { data_type, tenant: TENANT };
+            self.touched.get_or_create(&of).observe(looked.touched as f64);
+            self.fetched.get_or_create(&of).observe(looked.fetched as f64);
+            self.touched_bytes.get_or_create(&of).observe(looked.touched_bytes as f64);
+            self.fetched_bytes.get_or_create(&of).observe(looked.fetched_bytes as f64);
+        }
     }
 }

@@ -13,8 +13,8 @@ use hashbrown::HashMap;
 use parking_lot::Mutex;
 use store::Result;
 
-use crate::admit::Fetched;
 use crate::block::Block;
+use crate::fetched::Fetched;
 use crate::files::unavailable;
 
 /// Indexes are kept in parts of so many bytes.
@@ -59,15 +59,15 @@ impl PartCache {
         self.renamed.lock().remove(&block);
     }
 
-    /// The bytes of each range. What the cache lacks is read in one round.
+    /// The bytes of each range, and what of it the bucket gave. What the cache lacks is read in one round.
     pub(crate) async fn read(
         &self,
         bucket: &Bucket,
         block: &Block,
         ranges: &[Range<u64>],
         fetched: &Fetched,
-    ) -> Result<Vec<Bytes>> {
-        let touched = ranges.iter().flat_map(|r| r.start / PART_BYTES..r.end.div_ceil(PART_BYTES));
+    ) -> Result<(Vec<Bytes>, Got)> {
+        let touched = ranges.iter().flat_map(numbers_of);
         let numbers: Vec<u64> = touched.collect::<BTreeSet<_>>().into_iter().collect();
         let suffix = self.renamed.lock().get(&block.id).map_or_else(String::new, |name| format!(":{name}"));
         let keys: Vec<String> = numbers.iter().map(|n| format!("IP:{}:{n}{suffix}", block.id)).collect();
@@ -83,12 +83,35 @@ impl PartCache {
         }
         let wanted: Vec<_> = missing.iter().map(|&(n, _)| range(n)).collect();
         let read = read(bucket, block, &wanted, fetched).await?;
+        let lacked = |range: &&Range<u64>| {
+            let numbers = numbers_of(range);
+            let next = missing.partition_point(|(n, _)| *n < numbers.start);
+            missing.get(next).is_some_and(|(n, _)| *n < numbers.end)
+        };
+        let got = Got {
+            ranges: ranges.iter().filter(lacked).count() as u64,
+            bytes: read.iter().map(|part| part.len() as u64).sum(),
+        };
         for ((n, key), part) in missing.into_iter().zip(read) {
             self.cache.put(key, part.clone(), self.ttl);
             parts.insert(n, part);
         }
-        Ok(ranges.iter().map(|range| join(range, &parts)).collect())
+        Ok((ranges.iter().map(|range| join(range, &parts)).collect(), got))
     }
+}
+
+/// What the bucket gave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Got {
+    /// Ranges of which it gave something.
+    pub(crate) ranges: u64,
+    /// Of whole parts.
+    pub(crate) bytes: u64,
+}
+
+/// The parts that a range lies in.
+fn numbers_of(range: &Range<u64>) -> Range<u64> {
+    range.start / PART_BYTES..range.end.div_ceil(PART_BYTES)
 }
 
 /// The ranges from the bucket, in one round.
@@ -103,15 +126,13 @@ pub(crate) async fn read(
     }
     fetched.check(ranges.iter().map(|r| r.end - r.start).sum())?;
     let read = bucket.read_ranges(block.id, BlockFile::Index, ranges, bucket.default_gap()).await;
-    let read = read.map_err(|e| unavailable(&e))?;
-    fetched.add(read.iter().map(|b| b.len() as u64).sum());
-    Ok(read)
+    read.map_err(|e| unavailable(&e))
 }
 
 /// A range out of the parts that it lies in, as bytes of its own: it is held longer than they are.
 fn join(range: &Range<u64>, parts: &HashMap<u64, Bytes>) -> Bytes {
     let mut joined = BytesMut::with_capacity((range.end - range.start) as usize);
-    for n in range.start / PART_BYTES..range.end.div_ceil(PART_BYTES) {
+    for n in numbers_of(range) {
         let part: &[u8] = parts.get(&n).map_or(&[], |part| part);
         let at = |offset: u64| (offset.saturating_sub(n * PART_BYTES) as usize).min(part.len());
         joined.extend_from_slice(&part[at(range.start)..at(range.end)]);

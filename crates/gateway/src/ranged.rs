@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use block::index::{NextChunk, RangedIndex, RangedReader, Ranges};
-use block::postings::Selected;
+use block::postings::{ListsRead, Selected};
 use block::{Corrupt, SeriesEntry};
 use bytes::Bytes;
 use hashbrown::HashMap;
@@ -14,9 +14,10 @@ use parking_lot::Mutex;
 use request::{Context, MemoryLease};
 use store::{Error, Result};
 
-use crate::admit::{self, Fetched};
+use crate::admit;
 use crate::block::Block;
 use crate::cursor::selected_within;
+use crate::fetched::{Data, Fetched};
 use crate::files::Files;
 
 /// A step that still lacks something after so many rounds is given up: three are enough for a sound index.
@@ -107,11 +108,11 @@ impl Ranged {
 
     /// The series that `matchers` select, and what covers the list.
     pub(crate) async fn select(&self, matchers: &Arc<[Matcher]>) -> Result<(Selected, MemoryLease)> {
-        let (cx, matchers) = (self.cx.clone(), Arc::clone(matchers));
-        self.step(move |reader| {
-            let mut lack = None;
+        let (cx, matchers, fetched) = (self.cx.clone(), Arc::clone(matchers), Arc::clone(&self.fetched));
+        self.step(Data::Postings, move |reader| {
+            let (mut lack, mut read) = (None, ListsRead::default());
             let selected = selected_within(&cx, |allow| {
-                reader.select(&matchers, allow).map_err(|e| match e {
+                reader.select(&matchers, allow, &mut read).map_err(|e| match e {
                     Lack::Failed(e) => e,
                     Lack::Parts(ranges) => {
                         lack = Some(ranges);
@@ -122,7 +123,10 @@ impl Ranged {
             });
             match lack {
                 Some(ranges) => Err(Lack::Parts(ranges)),
-                None => selected.map_err(Lack::Failed),
+                None => {
+                    fetched.touch(Data::Postings, read.lists, read.bytes);
+                    selected.map_err(Lack::Failed)
+                }
             }
         })
         .await
@@ -130,7 +134,7 @@ impl Ranged {
 
     /// Brings series here, of ascending references; what else was here may go.
     pub(crate) async fn load(&self, references: Vec<u32>) -> Result<()> {
-        self.step(move |reader| reader.load(&references)).await
+        self.step(Data::Series, move |reader| reader.load(&references)).await
     }
 
     /// How many of the series from `first` on are to be loaded together: as many as take about `bytes`.
@@ -154,15 +158,16 @@ impl Ranged {
         self.reader.lock().first_chunk_after(reference)
     }
 
-    /// Does `act` on the pool, as often as it takes until nothing is lacking.
+    /// Does `act` on the pool, as often as it takes until nothing is lacking; what it lacks is `data`.
     async fn step<T: Send + 'static>(
         &self,
+        data: Data,
         act: impl FnMut(&mut RangedReader<Parts>) -> std::result::Result<T, Lack> + Clone + Send + 'static,
     ) -> Result<T> {
         for _ in 0..ROUNDS_MAX {
             let (reader, mut act) = (Arc::clone(&self.reader), act.clone());
             match self.cx.run(move || act(&mut reader.lock())).await? {
-                Err(Lack::Parts(ranges)) => self.bring(ranges).await?,
+                Err(Lack::Parts(ranges)) => self.bring(data, ranges).await?,
                 Err(Lack::Failed(e)) => return Err(e),
                 Ok(done) => {
                     self.parts.0.lock().clear();
@@ -176,10 +181,10 @@ impl Ranged {
     }
 
     /// One round of reads.
-    async fn bring(&self, ranges: Vec<Range<u64>>) -> Result<()> {
+    async fn bring(&self, data: Data, ranges: Vec<Range<u64>>) -> Result<()> {
         let bytes = ranges.iter().map(|r| r.end - r.start).sum();
         let lease = admit::lease(&self.cx, bytes).await?;
-        let read = self.files.index_parts(&self.cx, &self.block, &ranges, &self.fetched).await?;
+        let read = self.files.index_parts(&self.cx, &self.block, &ranges, &self.fetched, data).await?;
         self.leases.lock().push(lease);
         self.parts.add(ranges, read);
         Ok(())

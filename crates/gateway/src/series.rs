@@ -16,11 +16,12 @@ use model::Matcher;
 use request::Context;
 use store::{ChunkMeta, Error, Frame, PartialResponse, Result, SeriesBatch, SeriesRequest, show_matchers};
 
-use crate::admit::{self, ChunkPool, Fetched};
+use crate::admit::{self, ChunkPool};
 use crate::ahead::Ahead;
 use crate::block::Block;
 use crate::cursor::{Ask, BatchSize, Cursor, Rows};
 use crate::expanded::Expanded;
+use crate::fetched::{Data, Fetched};
 use crate::files::{Files, named, unavailable};
 use crate::order::Located;
 
@@ -161,6 +162,7 @@ impl Open {
             request: Arc::clone(&ask.request),
             by_range,
             batch: BatchSize { series, ..ask.batch },
+            fetched: Arc::clone(&ask.fetched),
         };
         let mut known = match &ask.expanded {
             Some(expanded) => expanded.get(ask.block.id, &ask.matchers).await.map(Selected::Own),
@@ -275,7 +277,10 @@ impl Fetch {
         }
         let reads = by_segment.into_iter().map(|(segment, chunks)| {
             let ranges: Vec<_> = chunks.iter().map(|&i| self.range(&rows.chunks[i])).collect();
-            async move { Ok::<_, Error>((segment, chunks, self.read(segment, &ranges).await?)) }
+            async move {
+                let read = self.read(segment, &ranges, ranges.len()).await?;
+                Ok::<_, Error>((segment, chunks, read))
+            }
         });
         let mut bytes = vec![Bytes::new(); rows.chunks.len()];
         for (segment, chunks, read) in future::try_join_all(reads).await? {
@@ -289,7 +294,7 @@ impl Fetch {
             // Only where the index does not tell where a chunk ends.
             let start = |i: usize| rows.chunks[i].chunk_ref & 0xffff_ffff;
             let ranges: Vec<_> = short.iter().map(|&(i, wanted)| start(i)..start(i) + wanted).collect();
-            for ((i, _), part) in short.into_iter().zip(self.read(segment, &ranges).await?) {
+            for ((i, _), part) in short.into_iter().zip(self.read(segment, &ranges, 0).await?) {
                 bytes[i] = part;
             }
         }
@@ -305,7 +310,8 @@ impl Fetch {
         start..(start + len).min(segment.copied().unwrap_or(u64::MAX)).max(start)
     }
 
-    async fn read(&self, segment: u32, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+    /// Reads ranges, which `chunks` chunks begin with.
+    async fn read(&self, segment: u32, ranges: &[Range<u64>], chunks: usize) -> Result<Vec<Bytes>> {
         if ranges.is_empty() {
             return Ok(Vec::new());
         }
@@ -316,8 +322,7 @@ impl Fetch {
         let read = bucket.read_ranges(self.ask.block.id, file, ranges, bucket.default_gap()).await;
         let read = read.map_err(|e| unavailable(&e))?;
         let bytes = read.iter().map(|b| b.len() as u64).sum();
-        self.ask.cx.stats().add_bytes_fetched(bytes);
-        self.ask.fetched.add(bytes);
+        self.ask.fetched.add(&self.ask.cx, Data::Chunks, chunks as u64, bytes);
         Ok(read.into_iter().map(|bytes| room.hold(bytes)).collect())
     }
 }
@@ -387,10 +392,11 @@ fn assemble<'a>(
 ) -> Parsed<SeriesBatch> {
     let (chunks, ends) = (Vec::with_capacity(rows.chunks.len()), Vec::with_capacity(rows.ends.len()));
     let mut batch = SeriesBatch { labels: rows.labels, chunks, ends, ..SeriesBatch::default() };
-    let mut first = 0;
+    let (mut first, mut bytes) = (0, 0);
     for &end in &rows.ends {
         for (i, located) in rows.chunks[..end as usize].iter().enumerate().skip(first) {
             let (chunk, buffer) = read(&rows.chunks[i..], &mut batch.buffers)?;
+            bytes += chunk.payload.len() as u64;
             let meta = |aggregate, encoding, offset: usize, len: usize| ChunkMeta {
                 min_time: located.min_time,
                 max_time: located.max_time,
@@ -419,5 +425,6 @@ fn assemble<'a>(
         first = end as usize;
         batch.ends.push(batch.chunks.len() as u32);
     }
+    ask.fetched.touch(Data::Chunks, rows.chunks.len() as u64, bytes);
     Ok(batch)
 }

@@ -134,6 +134,7 @@ async fn labels_of_a_damaged_block_are_missing() {
         without_replica_labels: Vec::new(),
         limit: 0,
         partial_response: PartialResponse::Warn,
+        block_matchers: Vec::new(),
     };
     let cx = Context::inline(NOW_MS);
     let names = gateway.label_values(&cx, request.clone()).await.unwrap();

@@ -134,6 +134,7 @@ async fn labels(gateway: &Gateway, request: &Value, matchers: Vec<Matcher>) -> V
         without_replica_labels: texts(&request["without_replica_labels"]),
         limit: number(&request["limit"]) as u64,
         partial_response: PartialResponse::Abort,
+        block_matchers: Vec::new(),
     };
     let cx = Context::inline(NOW_MS);
     let names = match request["rpc"].as_str().unwrap() {

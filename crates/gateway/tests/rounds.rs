@@ -174,6 +174,7 @@ async fn what_indexes_by_ranges_say_is_what_whole_ones_say() {
                     without_replica_labels: without.clone(),
                     limit: 0,
                     partial_response: PartialResponse::Abort,
+                    block_matchers: Vec::new(),
                 };
                 let values = [&ranged, &whole].map(|gateway| gateway.label_values(&cx, request.clone()));
                 let [a, b] = futures::future::join_all(values).await.try_into().unwrap();

@@ -17,6 +17,11 @@ pub mod thanos {
     }
 }
 
+/// Package `hintspb`: what travels in the `hints` of the `StoreAPI`.
+pub mod hintspb {
+    include!("generated/hintspb.rs");
+}
+
 /// Package `prometheus`: remote read.
 pub mod prometheus {
     include!("generated/prometheus.rs");

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-const SOURCES: [&str; 3] = ["thanos/store.proto", "thanos/info.proto", "prometheus/remote.proto"];
-const PACKAGES: [&str; 3] = ["thanos.rs", "thanos.info.rs", "prometheus.rs"];
+const SOURCES: [&str; 4] = ["thanos/store.proto", "thanos/info.proto", "thanos/hints.proto", "prometheus/remote.proto"];
+const PACKAGES: [&str; 4] = ["thanos.rs", "thanos.info.rs", "hintspb.rs", "prometheus.rs"];
 
 fn generate(out: &Path) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");

@@ -38,6 +38,7 @@ pub(crate) async fn names(
             // One more than wanted, so that a cut is noticed here.
             limit: if lookup.options.limit == 0 { 0 } else { lookup.options.limit.saturating_add(1) },
             partial_response: partial_response(&lookup.options),
+            block_matchers: Vec::new(),
         };
         let found = match which {
             Which::Names => store.label_names(cx, request).await,

@@ -14,6 +14,8 @@ pub struct Tally {
     chunks: AtomicU64,
     samples: AtomicU64,
     bytes: AtomicU64,
+    fetched_bytes: AtomicU64,
+    requests: AtomicU64,
     memory_peak: AtomicU64,
     parts: Mutex<Vec<Arc<Tally>>>,
 }
@@ -32,6 +34,9 @@ pub struct Took {
     pub samples: u64,
     /// Of chunks, still encoded.
     pub bytes: u64,
+    /// From the bucket, and in so many reads.
+    pub fetched_bytes: u64,
+    pub requests: u64,
     /// The most that the whole request held at once meanwhile.
     pub memory_peak: u64,
 }
@@ -61,6 +66,8 @@ impl Tally {
         add(&self.chunks, took.chunks);
         add(&self.samples, took.samples);
         add(&self.bytes, took.bytes);
+        add(&self.fetched_bytes, took.fetched_bytes);
+        add(&self.requests, took.requests);
         self.memory_peak.fetch_max(took.memory_peak, Ordering::Relaxed);
     }
 
@@ -75,6 +82,8 @@ impl Tally {
             chunks: get(&self.chunks),
             samples: get(&self.samples),
             bytes: get(&self.bytes),
+            fetched_bytes: get(&self.fetched_bytes),
+            requests: get(&self.requests),
             memory_peak: get(&self.memory_peak),
         }
     }

@@ -19,6 +19,7 @@ use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Request, Status};
 
 use crate::error::{Error, causes, from_status};
+use crate::hints::Labels as LabelsHints;
 use crate::snappy::Line;
 use crate::{missing, request};
 
@@ -232,7 +233,8 @@ impl Store for RemoteStore {
         self.failures.store(0, Ordering::Relaxed);
         let answer = answer.into_inner();
         let missing = self.missing(&answer.warnings, request.range);
-        Ok(Names { names: sorted(answer.names, &request), missing })
+        let blocks = LabelsHints::Names.answered(answer.hints.as_ref());
+        Ok(Names { names: sorted(answer.names, &request), missing, blocks })
     }
 
     async fn label_values(&self, cx: &Context, request: LabelsRequest) -> store::Result<Names> {
@@ -242,7 +244,8 @@ impl Store for RemoteStore {
         self.failures.store(0, Ordering::Relaxed);
         let answer = answer.into_inner();
         let missing = self.missing(&answer.warnings, request.range);
-        Ok(Names { names: sorted(answer.values, &request), missing })
+        let blocks = LabelsHints::Values.answered(answer.hints.as_ref());
+        Ok(Names { names: sorted(answer.values, &request), missing, blocks })
     }
 }
 

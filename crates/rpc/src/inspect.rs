@@ -2,7 +2,7 @@
 //!
 //! A request: `{"rpc": "Series", "min_time": …, "max_time": …, "matchers": [{"Type": "EQ", "Name": …,
 //! "Value": …}], …}` with the fields of Thanos' messages; `rpc` is one of `Info`, `Series`, `LabelNames`
-//! and `LabelValues`. An answer repeats the request and adds `info`, `series` (labels, and for each chunk
+//! and `LabelValues`; `hints` has `block_matchers` and, for series, `enable_query_stats`. An answer repeats the request and adds `info`, `series` (labels, and for each chunk
 //! its times and, by aggregate, encoding, length and crc32c of the payload), `values`, `warnings`, `hints`
 //! or `grpc_error`.
 
@@ -19,6 +19,8 @@ use tonic::{Request, Status};
 
 use crate::client::endpoint;
 use crate::{ClientTls, Error};
+
+mod hints;
 
 /// Asks one store.
 #[derive(Clone, Debug)]
@@ -100,7 +102,7 @@ impl Inspector {
                 Some(Kind::Series(one)) => series.push(show_series(&one)),
                 Some(Kind::Batch(batch)) => series.extend(batch.series.iter().map(show_series)),
                 Some(Kind::Warning(text)) => warnings.push(Value::from(text)),
-                Some(Kind::Hints(any)) => hints.push(json!({"type": any.type_url, "bytes": any.value.len()})),
+                Some(Kind::Hints(any)) => hints.push(hints::show(&any)),
                 None => {}
             }
         }
@@ -114,13 +116,13 @@ impl Inspector {
             partial_response_strategy: strategy(request),
             start: number(request, "min_time")?,
             end: number(request, "max_time")?,
-            hints: None,
-            matchers: matchers(request)?,
+            hints: hints::of_request(request, "LabelNames")?,
+            matchers: matchers(&request["matchers"])?,
             without_replica_labels: texts(request, "without_replica_labels")?,
             limit: number(request, "limit")?,
         };
         let answer = self.store.clone().label_names(self.call(asked)).await.map(tonic::Response::into_inner);
-        Ok(answer.map(|a| values(a.names, a.warnings)))
+        Ok(answer.map(|a| values(a.names, a.warnings, a.hints)))
     }
 
     async fn values(&self, request: &Value) -> Result<Result<Map<String, Value>, Status>, String> {
@@ -130,13 +132,13 @@ impl Inspector {
             partial_response_strategy: strategy(request),
             start: number(request, "min_time")?,
             end: number(request, "max_time")?,
-            hints: None,
-            matchers: matchers(request)?,
+            hints: hints::of_request(request, "LabelValues")?,
+            matchers: matchers(&request["matchers"])?,
             without_replica_labels: texts(request, "without_replica_labels")?,
             limit: number(request, "limit")?,
         };
         let answer = self.store.clone().label_values(self.call(asked)).await.map(tonic::Response::into_inner);
-        Ok(answer.map(|a| values(a.values, a.warnings)))
+        Ok(answer.map(|a| values(a.values, a.warnings, a.hints)))
     }
 }
 
@@ -157,12 +159,13 @@ fn series_request(request: &Value) -> Result<wire::SeriesRequest, String> {
     Ok(wire::SeriesRequest {
         min_time: number(request, "min_time")?,
         max_time: number(request, "max_time")?,
-        matchers: matchers(request)?,
+        matchers: matchers(&request["matchers"])?,
         max_resolution_window: number(request, "max_resolution_window")?,
         aggregates: aggregates.collect::<Result<_, _>>()?,
         partial_response_disabled: flag(request, "partial_response_disabled"),
         partial_response_strategy: strategy(request),
         skip_chunks: flag(request, "skip_chunks"),
+        hints: hints::of_request(request, "Series")?,
         shard_info: shard,
         without_replica_labels: texts(request, "without_replica_labels")?,
         limit: number(request, "limit")?,
@@ -200,8 +203,8 @@ fn texts(of: &Value, field: &str) -> Result<Vec<String>, String> {
     }
 }
 
-fn matchers(request: &Value) -> Result<Vec<wire::LabelMatcher>, String> {
-    let Value::Array(all) = &request["matchers"] else { return Ok(Vec::new()) };
+fn matchers(all: &Value) -> Result<Vec<wire::LabelMatcher>, String> {
+    let Value::Array(all) = all else { return Ok(Vec::new()) };
     let one = |m: &Value| {
         let text = |field: &str| m[field].as_str().ok_or_else(|| format!("matcher {m} has no {field}"));
         let kind = wire::label_matcher::Type::from_str_name(text("Type")?);
@@ -211,10 +214,13 @@ fn matchers(request: &Value) -> Result<Vec<wire::LabelMatcher>, String> {
     all.iter().map(one).collect()
 }
 
-fn values(found: Vec<String>, warnings: Vec<String>) -> Map<String, Value> {
+fn values(found: Vec<String>, warnings: Vec<String>, hints: Option<prost_types::Any>) -> Map<String, Value> {
     let mut fields = Map::from_iter([("values".to_owned(), json!(found))]);
     if !warnings.is_empty() {
         fields.insert("warnings".to_owned(), json!(warnings));
+    }
+    if let Some(hints) = hints {
+        fields.insert("hints".to_owned(), json!([hints::show(&hints)]));
     }
     fields
 }

@@ -8,6 +8,7 @@
 mod assemble;
 mod client;
 mod error;
+mod hints;
 mod inspect;
 mod metrics;
 pub mod missing;

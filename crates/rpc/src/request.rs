@@ -5,7 +5,10 @@ use model::{MatchOp, Matcher, TimeRange};
 use proto::thanos as wire;
 use store::{Error, Grouping, LabelsRequest, PartialResponse, QueryHints, SeriesRequest, Shard};
 
-pub(crate) fn series_to_wire(r: &SeriesRequest) -> wire::SeriesRequest {
+use crate::hints::{self, Labels};
+
+/// `stats`: whether to say what the answer took.
+pub(crate) fn series_to_wire(r: &SeriesRequest, stats: bool) -> wire::SeriesRequest {
     wire::SeriesRequest {
         min_time: r.range.min,
         max_time: r.range.max,
@@ -15,7 +18,7 @@ pub(crate) fn series_to_wire(r: &SeriesRequest) -> wire::SeriesRequest {
         partial_response_disabled: r.partial_response == PartialResponse::Abort,
         partial_response_strategy: strategy(r.partial_response),
         skip_chunks: r.skip_chunks,
-        hints: None,
+        hints: hints::ask(&r.block_matchers, stats),
         step: r.hints.step_ms,
         range: r.hints.range_ms,
         query_hints: Some(hints_to_wire(&r.hints)),
@@ -31,9 +34,11 @@ pub(crate) fn series_to_wire(r: &SeriesRequest) -> wire::SeriesRequest {
     }
 }
 
-pub(crate) fn series_from_wire(r: wire::SeriesRequest) -> Result<SeriesRequest, Error> {
+/// The request, and whether to say what the answer took.
+pub(crate) fn series_from_wire(r: wire::SeriesRequest) -> Result<(SeriesRequest, bool), Error> {
+    let (block_matchers, stats) = hints::asked(r.hints.as_ref())?;
     let aggregates = r.aggregates.iter().map(|&a| aggregate_from_wire(a)).collect::<Result<Vec<_>, _>>()?;
-    Ok(SeriesRequest {
+    let request = SeriesRequest {
         range: TimeRange::new(r.min_time, r.max_time),
         matchers: matchers_from_wire(r.matchers)?,
         max_resolution_ms: r.max_resolution_window,
@@ -45,7 +50,9 @@ pub(crate) fn series_from_wire(r: wire::SeriesRequest) -> Result<SeriesRequest, 
         batch_size: usize::try_from(r.response_batch_size).unwrap_or(0).clamp(1, 10_000),
         partial_response: partial(r.partial_response_disabled, r.partial_response_strategy),
         hints: r.query_hints.map(hints_from_wire).unwrap_or_default(),
-    })
+        block_matchers,
+    };
+    Ok((request, stats))
 }
 
 fn shard_from_wire(s: wire::ShardInfo) -> Result<Option<Shard>, Error> {
@@ -79,7 +86,7 @@ pub(crate) fn names_to_wire(r: &LabelsRequest) -> wire::LabelNamesRequest {
         partial_response_strategy: strategy(r.partial_response),
         start: r.range.min,
         end: r.range.max,
-        hints: None,
+        hints: Labels::Names.ask(&r.block_matchers),
         matchers: matchers_to_wire(&r.matchers),
         without_replica_labels: r.without_replica_labels.clone(),
         limit: saturating(r.limit),
@@ -87,7 +94,9 @@ pub(crate) fn names_to_wire(r: &LabelsRequest) -> wire::LabelNamesRequest {
 }
 
 pub(crate) fn names_from_wire(r: wire::LabelNamesRequest) -> Result<LabelsRequest, Error> {
+    let block_matchers = Labels::Names.asked(r.hints.as_ref())?;
     Ok(LabelsRequest {
+        block_matchers,
         label: String::new(),
         range: TimeRange::new(r.start, r.end),
         matchers: matchers_from_wire(r.matchers)?,
@@ -104,7 +113,7 @@ pub(crate) fn values_to_wire(r: &LabelsRequest) -> wire::LabelValuesRequest {
         partial_response_strategy: strategy(r.partial_response),
         start: r.range.min,
         end: r.range.max,
-        hints: None,
+        hints: Labels::Values.ask(&r.block_matchers),
         matchers: matchers_to_wire(&r.matchers),
         without_replica_labels: r.without_replica_labels.clone(),
         limit: saturating(r.limit),
@@ -112,7 +121,9 @@ pub(crate) fn values_to_wire(r: &LabelsRequest) -> wire::LabelValuesRequest {
 }
 
 pub(crate) fn values_from_wire(r: wire::LabelValuesRequest) -> Result<LabelsRequest, Error> {
+    let block_matchers = Labels::Values.asked(r.hints.as_ref())?;
     Ok(LabelsRequest {
+        block_matchers,
         label: r.label,
         range: TimeRange::new(r.start, r.end),
         matchers: matchers_from_wire(r.matchers)?,
@@ -122,7 +133,7 @@ pub(crate) fn values_from_wire(r: wire::LabelValuesRequest) -> Result<LabelsRequ
     })
 }
 
-fn matchers_to_wire(matchers: &[Matcher]) -> Vec<wire::LabelMatcher> {
+pub(crate) fn matchers_to_wire(matchers: &[Matcher]) -> Vec<wire::LabelMatcher> {
     let to_wire = |m: &Matcher| {
         let kind = match m.op {
             MatchOp::Equal => wire::label_matcher::Type::Eq,
@@ -135,7 +146,7 @@ fn matchers_to_wire(matchers: &[Matcher]) -> Vec<wire::LabelMatcher> {
     matchers.iter().map(to_wire).collect()
 }
 
-fn matchers_from_wire(matchers: Vec<wire::LabelMatcher>) -> Result<Vec<Matcher>, Error> {
+pub(crate) fn matchers_from_wire(matchers: Vec<wire::LabelMatcher>) -> Result<Vec<Matcher>, Error> {
     let from_wire = |m: wire::LabelMatcher| {
         let op = match wire::label_matcher::Type::try_from(m.r#type) {
             Ok(wire::label_matcher::Type::Eq) => MatchOp::Equal,

@@ -1,10 +1,10 @@
 use std::fmt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ::request::{Cancel, Context, MemoryLease};
+use ::request::{Cancel, Context, MemoryLease, Tally};
 use futures::stream::{self, BoxStream, StreamExt};
 use proto::thanos as wire;
 use proto::thanos::info as wire_info;
@@ -20,6 +20,7 @@ use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 
 use crate::error::{Error, to_status};
+use crate::hints::{Gathered, Labels};
 use crate::metrics::{GrpcMetrics, Running, STREAM, UNARY};
 use crate::response::Reader;
 use crate::snappy::SnappyLayer;
@@ -141,11 +142,18 @@ impl StoreApi for Api {
         let reads_all = call.metadata().get(header).is_some_and(|value| value == all);
         let reader = if reads_all { Reader::Esker } else { Reader::Thanos };
         let request = request::series_from_wire(call.into_inner()).map_err(to_status);
-        let request = request.inspect_err(|status| running.end(status.code()))?;
+        let (request, stats) = request.inspect_err(|status| running.end(status.code()))?;
+        let tally = stats.then(|| Arc::new(Tally::new("series")));
+        let cx = tally.as_ref().map_or_else(|| cx.clone(), |tally| cx.counted_in(Arc::clone(tally)));
+        let gathered = Arc::new(Mutex::new(Gathered::new(tally)));
         let frames = self.store.series(&cx, request);
         // A panic fails this call, not the connection.
         let frames = AssertUnwindSafe(frames).catch_unwind();
+        let into = Arc::clone(&gathered);
         let messages = frames.flat_map(move |frame| {
+            if let Ok(Ok(frame)) = &frame {
+                into.lock().unwrap_or_else(PoisonError::into_inner).add(frame);
+            }
             let (messages, lease) = match frame {
                 Ok(Ok(frame)) => encode(frame, per_message, reader),
                 Ok(Err(e)) => (vec![Err(to_status(e))], None),
@@ -156,7 +164,10 @@ impl StoreApi for Api {
                 let _held = &lease;
             })
         });
-        Ok(Response::new(until_deadline(&cx, messages.boxed(), running)))
+        // Nothing of a stream that fails is sent after the failure.
+        let hints = stream::once(async move { gathered.lock().unwrap_or_else(PoisonError::into_inner).hints() });
+        let hints = hints.filter_map(|hints| std::future::ready(hints.map(hints_message)));
+        Ok(Response::new(until_deadline(&cx, messages.chain(hints).boxed(), running)))
     }
 
     async fn label_names(
@@ -188,7 +199,8 @@ impl Api {
         let request = request::names_from_wire(call.into_inner()).map_err(to_status)?;
         let found = self.store.label_names(&cx, request).await.map_err(to_status)?;
         let warnings = found.missing.iter().map(missing::to_warning).collect();
-        Ok(Response::new(wire::LabelNamesResponse { names: found.names, warnings, hints: None }))
+        let hints = Labels::Names.answer(&found.blocks);
+        Ok(Response::new(wire::LabelNamesResponse { names: found.names, warnings, hints }))
     }
 
     async fn values(
@@ -203,7 +215,8 @@ impl Api {
         }
         let found = self.store.label_values(&cx, request).await.map_err(to_status)?;
         let warnings = found.missing.iter().map(missing::to_warning).collect();
-        Ok(Response::new(wire::LabelValuesResponse { values: found.names, warnings, hints: None }))
+        let hints = Labels::Values.answer(&found.blocks);
+        Ok(Response::new(wire::LabelValuesResponse { values: found.names, warnings, hints }))
     }
 }
 
@@ -250,6 +263,10 @@ fn info_to_wire(info: &StoreInfo) -> wire_info::InfoResponse {
     }
 }
 
+fn hints_message(hints: prost_types::Any) -> Result<wire::SeriesResponse, Status> {
+    Ok(wire::SeriesResponse { result: Some(Kind::Hints(hints)) })
+}
+
 type Encoded = (Vec<Result<wire::SeriesResponse, Status>>, Option<MemoryLease>);
 
 /// The messages for a frame, and what covers their memory.
@@ -263,6 +280,7 @@ fn encode(frame: Frame, per_message: usize, reader: Reader) -> Encoded {
             let warning = missing::to_warning(&missing);
             (vec![Ok(wire::SeriesResponse { result: Some(Kind::Warning(warning)) })], None)
         }
+        // All together they go last.
         Frame::Stats(_) => (Vec::new(), None),
     }
 }

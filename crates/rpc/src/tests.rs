@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use super::*;
 
 /// A remote store over a server over `store`; what it returns besides keeps the server running.
-async fn over_the_wire(store: Arc<dyn Store>, compression: Compression) -> (Arc<RemoteStore>, Stop) {
+pub(crate) async fn over_the_wire(store: Arc<dyn Store>, compression: Compression) -> (Arc<RemoteStore>, Stop) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -36,7 +36,7 @@ async fn over_the_wire(store: Arc<dyn Store>, compression: Compression) -> (Arc<
     (Arc::new(remote), Stop(stop))
 }
 
-struct Stop(#[expect(dead_code, reason = "held, not read")] tokio::sync::oneshot::Sender<()>);
+pub(crate) struct Stop(#[expect(dead_code, reason = "held, not read")] tokio::sync::oneshot::Sender<()>);
 
 fn filled(data: &Data) -> MemoryStore {
     let mut store = MemoryStore::new("memory")
@@ -144,7 +144,7 @@ async fn what_is_missing_crosses_the_wire() {
             futures::stream::iter([Ok(store::Frame::Missing(self.0.clone()))]).boxed()
         }
         async fn label_names(&self, _: &Context, _: store::LabelsRequest) -> store::Result<store::Names> {
-            Ok(store::Names { names: vec![], missing: vec![self.0.clone()] })
+            Ok(store::Names { missing: vec![self.0.clone()], ..store::Names::default() })
         }
         async fn label_values(&self, cx: &Context, r: store::LabelsRequest) -> store::Result<store::Names> {
             self.label_names(cx, r).await

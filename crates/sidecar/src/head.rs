@@ -148,7 +148,7 @@ impl Store for PrometheusStore {
 
 fn limited(names: impl Iterator<Item = String>, limit: u64) -> Names {
     let limit = if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
-    Names { names: names.take(limit).collect(), missing: Vec::new() }
+    Names { names: names.take(limit).collect(), ..Names::default() }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "used as a function in map_err")]

@@ -23,7 +23,7 @@ pub mod testing;
 
 pub use endpoints::Endpoints;
 pub use error::Error;
-pub use frame::{ChunkMeta, Frame, SeriesBatch, Stats};
+pub use frame::{ChunkMeta, Frame, Looked, SeriesBatch, Stats};
 pub use limits::{Limited, Limits, show_matchers};
 pub use proxy::{Proxy, ProxyOptions};
 pub use request::{Grouping, LabelsRequest, PartialResponse, QueryHints, SeriesRequest, Shard};
@@ -114,4 +114,6 @@ pub struct Names {
     /// Sorted, unique.
     pub names: Vec<String>,
     pub missing: Vec<::request::Missing>,
+    /// The blocks that were read, where there are blocks.
+    pub blocks: Vec<String>,
 }

@@ -102,13 +102,14 @@ impl Proxy {
         });
         let asked: Vec<_> = asked.collect();
         let mut answers = stream::iter(asked).buffer_unordered(self.options.concurrency.max(1));
-        let (mut names, mut missing) = (BTreeSet::new(), Vec::new());
+        let (mut names, mut missing, mut blocks) = (BTreeSet::new(), Vec::new(), Vec::new());
         while let Some((answer, target)) = answers.next().await {
             cx.check()?;
             match answer {
                 Ok(answer) if answer.missing.is_empty() || request.partial_response == PartialResponse::Warn => {
                     names.extend(answer.names);
                     missing.extend(answer.missing);
+                    blocks.extend(answer.blocks);
                 }
                 Ok(answer) => return Err(target.incomplete(answer.missing.first())),
                 Err(e) => {
@@ -117,7 +118,7 @@ impl Proxy {
             }
         }
         let limit = if request.limit == 0 { usize::MAX } else { usize::try_from(request.limit).unwrap_or(usize::MAX) };
-        Ok(Names { names: names.into_iter().take(limit).collect(), missing })
+        Ok(Names { names: names.into_iter().take(limit).collect(), missing, blocks })
     }
 }
 

@@ -23,6 +23,9 @@ pub struct SeriesRequest {
     pub batch_size: usize,
     pub partial_response: PartialResponse,
     pub hints: QueryHints,
+    /// On the external labels of each block and its id as `__block_id`: others are not read. A store that has
+    /// no blocks ignores it.
+    pub block_matchers: Vec<Matcher>,
 }
 
 impl SeriesRequest {
@@ -41,6 +44,7 @@ impl SeriesRequest {
             batch_size: 64,
             partial_response: PartialResponse::Warn,
             hints: QueryHints::default(),
+            block_matchers: Vec::new(),
         }
     }
 }
@@ -113,4 +117,6 @@ pub struct LabelsRequest {
     /// 0 is no limit.
     pub limit: u64,
     pub partial_response: PartialResponse,
+    /// As [`SeriesRequest::block_matchers`].
+    pub block_matchers: Vec<Matcher>,
 }

@@ -142,7 +142,7 @@ impl Store for MemoryStore {
 
 fn names_of(set: BTreeSet<String>, limit: u64) -> Names {
     let limit = if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
-    Names { names: set.into_iter().take(limit).collect(), missing: Vec::new() }
+    Names { names: set.into_iter().take(limit).collect(), ..Names::default() }
 }
 
 fn batch(series: &[(Labels, Vec<(EncodedChunk, Bytes)>)], skip_chunks: bool) -> SeriesBatch {
@@ -263,5 +263,6 @@ pub fn labels_request(label: &str, matchers: Vec<Matcher>) -> LabelsRequest {
         without_replica_labels: Vec::new(),
         limit: 0,
         partial_response: PartialResponse::Warn,
+        block_matchers: Vec::new(),
     }
 }

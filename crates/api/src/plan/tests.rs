@@ -16,6 +16,8 @@ fn parsed(write: impl FnOnce(&mut Vec<u8>)) -> Value {
     serde_json::from_slice(&out).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&out)))
 }
 
+const BLOCK: &str = "01ABCDEFGHJKMNPQRSTVWXYZ01";
+
 /// Names and children only.
 fn shape(value: &Value) -> Value {
     let children: Vec<Value> = value["children"].as_array().into_iter().flatten().map(shape).collect();
@@ -62,7 +64,9 @@ fn what_was_taken_stands_at_nodes_stores_and_blocks() {
     let (select, sum) = (took(20, 500), took(5, 0));
     let store = select.tally.part("a:10901");
     store.add(Took { time: Duration::from_micros(1_500), bytes: 100, responses: 1, ..Took::default() });
-    store.part("01ABC").add(Took { chunks: 4, ..Took::default() });
+    store.part(BLOCK).add(Took { chunks: 4, ..Took::default() });
+    let behind = select.tally.part("querier:10901").part("b:10901");
+    behind.part(BLOCK).add(Took { fetched_bytes: 9, requests: 2, ..Took::default() });
     let nodes =
         vec![PlanNode { took: Some(select), ..node("x", &[]) }, PlanNode { took: Some(sum), ..node("sum", &[0]) }];
     let tree = PlanTree { nodes, root: Some(1), ..PlanTree::default() };
@@ -74,11 +78,17 @@ fn what_was_taken_stands_at_nodes_stores_and_blocks() {
     );
     let fanout = &json["children"][0]["fanout"][0];
     assert_eq!((&fanout["endpointAddr"], &fanout["duration"]), (&json!("a:10901"), &json!("1.5ms")));
-    assert_eq!((&fanout["bytesProcessed"], &fanout["blocks"][0]["id"]), (&json!(100), &json!("01ABC")));
-    assert_eq!(fanout["blocks"][0]["chunks"], 4);
+    assert_eq!((&fanout["bytesProcessed"], &fanout["blocks"][0]["id"]), (&json!(100), &json!(BLOCK)));
+    assert_eq!((&fanout["blocks"][0]["chunks"], &fanout["blocks"][0]["requests"]), (&json!(4), &Value::Null));
+    let behind = &json["children"][0]["fanout"][1]["fanout"][0];
+    assert_eq!((&behind["endpointAddr"], &behind["blocks"][0]["requests"]), (&json!("b:10901"), &json!(2)));
     let text = tree.text();
     assert!(text.contains("\n  k: x  [20ms, 500 samples, 77 bytes of memory at most; gives 2 series]\n"), "{text}");
-    assert!(text.contains("\n      from a:10901  [1.5ms, 100 bytes]\n        block 01ABC  [0s, 4 chunks]\n"), "{text}");
+    let stores = format!(
+        "\n      from a:10901  [1.5ms, 100 bytes]\n        block {BLOCK}  [0s, 4 chunks]\n      from querier:10901  [0s]\n        \
+         from b:10901  [0s]\n          block {BLOCK}  [0s, 9 bytes fetched, 2 reads]\n"
+    );
+    assert!(text.contains(&stores), "{text}");
 }
 
 #[test]

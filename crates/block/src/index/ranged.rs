@@ -12,12 +12,12 @@ use ::bytes::Bytes;
 use hashbrown::HashMap;
 use model::Matcher;
 
-use super::series::{read_chunks, read_first_chunk, read_labels};
+use super::series::{entry_len, read_chunks, read_first_chunk, read_labels};
 use super::symbols::Symbols;
 use super::table::OffsetTable;
 use super::{Entry, INDEX_FILE, NameEntries, SERIES_ALIGN, SeriesEntry, Toc, read_postings};
 use crate::bytes::Cursor;
-use crate::postings::{Selected, Source, Stop, select_from};
+use crate::postings::{ListsRead, Selected, Source, Stop, select_from};
 use crate::{Corrupt, Postings};
 use spans::Spans;
 
@@ -212,7 +212,8 @@ impl<R: Ranges> RangedReader<R> {
         self.series.bytes()
     }
 
-    /// As [`postings::select_within`](crate::postings::select_within).
+    /// As [`postings::select_within`](crate::postings::select_within); a try that lacks something adds nothing
+    /// to `read`.
     ///
     /// # Errors
     /// When a range cannot be read, or what it holds is damaged.
@@ -220,8 +221,9 @@ impl<R: Ranges> RangedReader<R> {
         &mut self,
         matchers: &[Matcher],
         allow: &mut dyn FnMut(usize) -> bool,
+        read: &mut ListsRead,
     ) -> Result<Option<Selected>, R::Error> {
-        let selected = self.select_in_rounds(matchers, allow);
+        let selected = self.select_in_rounds(matchers, allow, read);
         self.lists = HashMap::new();
         self.noted = RefCell::default();
         selected
@@ -232,9 +234,12 @@ impl<R: Ranges> RangedReader<R> {
         &mut self,
         matchers: &[Matcher],
         allow: &mut dyn FnMut(usize) -> bool,
+        read: &mut ListsRead,
     ) -> Result<Option<Selected>, R::Error> {
+        let before = *read;
         loop {
-            match select_from(self, matchers, allow) {
+            *read = before;
+            match select_from(self, matchers, allow, read) {
                 Ok(selected) => return Ok(Some(selected)),
                 Err(Stop::Refused) => return Ok(None),
                 Err(Stop::Corrupt(e)) => return Err(e.into()),
@@ -266,7 +271,8 @@ impl<R: Ranges> RangedReader<R> {
     /// # Errors
     /// When the series is damaged or was not loaded.
     pub fn series(&self, reference: u32, entry: &mut SeriesEntry) -> Result<(), Corrupt> {
-        self.read_series(self.index.series_offset(reference), &mut entry.labels, |cursor| {
+        self.read_series(self.index.series_offset(reference), &mut entry.labels, |start, cursor| {
+            entry.len = entry_len(start, cursor);
             read_chunks(cursor, &mut entry.chunks)
         })
     }
@@ -287,7 +293,7 @@ impl<R: Ranges> RangedReader<R> {
             if !self.is_loaded(at) {
                 return Ok(NextChunk::Unread);
             }
-            if let Some(found) = self.read_series(at, &mut labels, read_first_chunk)? {
+            if let Some(found) = self.read_series(at, &mut labels, |_, cursor| read_first_chunk(cursor))? {
                 return Ok(NextChunk::At(found));
             }
         }
@@ -297,17 +303,19 @@ impl<R: Ranges> RangedReader<R> {
         self.series.end_of(at).is_some()
     }
 
+    /// `rest` is given where the series begins in the bytes that are here, and what follows its labels.
     fn read_series<T>(
         &self,
         at: u64,
         labels: &mut Vec<(u32, u32)>,
-        rest: impl FnOnce(&mut Cursor<'_>) -> Result<T, Corrupt>,
+        rest: impl FnOnce(usize, &mut Cursor<'_>) -> Result<T, Corrupt>,
     ) -> Result<T, Corrupt> {
         let Some((base, bytes)) = self.series.find(at) else {
             return Err(not_read(at, "a series"));
         };
-        let read = read_labels(bytes, (at - base) as usize, labels);
-        read.and_then(|mut cursor| rest(&mut cursor)).map_err(|e| e.within(INDEX_FILE, base))
+        let start = (at - base) as usize;
+        let read = read_labels(bytes, start, labels);
+        read.and_then(|mut cursor| rest(start, &mut cursor)).map_err(|e| e.within(INDEX_FILE, base))
     }
 
     /// Reads ranges, each of which must come as long as asked for.
@@ -450,7 +458,7 @@ impl<R: Ranges> Source for RangedReader<R> {
     }
 
     fn series_labels(&self, reference: u32, labels: &mut Vec<(u32, u32)>) -> Result<(), Corrupt> {
-        self.read_series(self.index.series_offset(reference), labels, |_| Ok(()))
+        self.read_series(self.index.series_offset(reference), labels, |_, _| Ok(()))
     }
 
     fn stored(&self, list: Postings<'_>) -> Bytes {

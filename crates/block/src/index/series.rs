@@ -11,6 +11,8 @@ pub struct SeriesEntry {
     pub labels: Vec<(u32, u32)>,
     /// Ascending in time.
     pub chunks: Vec<ChunkRef>,
+    /// Bytes that it takes in the index, its length and checksum included.
+    pub len: u32,
 }
 
 /// Where a chunk lies and which time it covers.
@@ -49,6 +51,7 @@ impl IndexReader {
     /// When `reference` is not a series or the series is damaged.
     pub fn series(&self, reference: u32, entry: &mut SeriesEntry) -> Result<(), Corrupt> {
         let mut cursor = self.series_body(reference, &mut entry.labels).map_err(named)?;
+        entry.len = entry_len(usize::try_from(self.series_offset(reference)).unwrap_or(usize::MAX), &cursor);
         read_chunks(&mut cursor, &mut entry.chunks).map_err(named)
     }
 
@@ -91,6 +94,12 @@ impl IndexReader {
         let start = usize::try_from(self.series_offset(reference)).unwrap_or(usize::MAX);
         read_labels(self.bytes(), start, labels)
     }
+}
+
+/// The length of the series at `start`, of which the rest is in `cursor`.
+#[inline]
+pub(super) fn entry_len(start: usize, cursor: &Cursor<'_>) -> u32 {
+    (cursor.end() + 4).saturating_sub(start) as u32
 }
 
 /// Where the first chunk lies, if there is one.

@@ -25,12 +25,13 @@ const LISTS_AHEAD: usize = 32;
 /// # Errors
 /// When the parts of the index that are needed are damaged.
 pub fn select(index: &IndexReader, matchers: &[Matcher]) -> Result<Vec<u32>, Corrupt> {
-    let selected = select_within(index, matchers, &mut |_| true)?;
+    let selected = select_within(index, matchers, &mut |_| true, &mut ListsRead::default())?;
     Ok(selected.map_or_else(Vec::new, Selected::into_vec))
 }
 
 /// As [`select`], told by `allow` whether so many more bytes may be held, before they are. `None` where they
-/// may not. A long list is not copied where it is selected as it stands in the file.
+/// may not. A long list is not copied where it is selected as it stands in the file. Adds to `read` what it
+/// looked at.
 ///
 /// # Errors
 /// As [`select`].
@@ -38,8 +39,9 @@ pub fn select_within(
     index: &IndexReader,
     matchers: &[Matcher],
     allow: &mut dyn FnMut(usize) -> bool,
+    read: &mut ListsRead,
 ) -> Result<Option<Selected>, Corrupt> {
-    match select_from(index, matchers, allow) {
+    match select_from(index, matchers, allow, read) {
         Ok(selected) => Ok(Some(selected)),
         Err(Stop::Refused | Stop::NotHere) => Ok(None),
         Err(Stop::Corrupt(e)) => Err(e),
@@ -51,8 +53,25 @@ pub(crate) fn select_from<S: Source>(
     index: &S,
     matchers: &[Matcher],
     allow: &mut dyn FnMut(usize) -> bool,
+    read: &mut ListsRead,
 ) -> Result<Selected, Stop> {
-    Selection::of(index, matchers, allow)
+    Selection::of(index, matchers, allow, read)
+}
+
+/// The lists of series whose members a selection has looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListsRead {
+    pub lists: u64,
+    /// Of their members.
+    pub bytes: u64,
+}
+
+impl ListsRead {
+    fn add<'a>(&mut self, list: Postings<'a>) -> Postings<'a> {
+        self.lists += 1;
+        self.bytes += list.bytes().len() as u64;
+        list
+    }
 }
 
 /// Ascending references of series.
@@ -292,6 +311,7 @@ struct Selection<'a, 'f, S> {
     /// Left to the labels of the series that remain.
     by_labels: Vec<&'a Matcher>,
     allow: &'f mut dyn FnMut(usize) -> bool,
+    read: &'f mut ListsRead,
 }
 
 enum Found<'a> {
@@ -302,7 +322,12 @@ enum Found<'a> {
 }
 
 impl<'a, 'f, S: Source> Selection<'a, 'f, S> {
-    fn of(index: &'a S, matchers: &'a [Matcher], allow: &'f mut dyn FnMut(usize) -> bool) -> Result<Selected, Stop> {
+    fn of(
+        index: &'a S,
+        matchers: &'a [Matcher],
+        allow: &'f mut dyn FnMut(usize) -> bool,
+        read: &'f mut ListsRead,
+    ) -> Result<Selected, Stop> {
         let nothing = || Selected::Own(Vec::new());
         let mut conditions = Vec::with_capacity(matchers.len());
         for matcher in matchers {
@@ -316,7 +341,7 @@ impl<'a, 'f, S: Source> Selection<'a, 'f, S> {
         if !S::AT_HAND {
             index.need_lists(&plan(index, &mut conditions, allow)?)?;
         }
-        let mut selection = Self { index, found: Found::Everything, by_labels: Vec::new(), allow };
+        let mut selection = Self { index, found: Found::Everything, by_labels: Vec::new(), allow, read };
         for condition in conditions {
             selection.narrow(condition)?;
             if selection.left() == Some(0) {
@@ -352,26 +377,27 @@ impl<'a, 'f, S: Source> Selection<'a, 'f, S> {
             (_, []) if condition.keep => self.found = Found::Own(Vec::new()),
             (_, []) => {}
             (true, [one]) => {
-                let list = index.postings(*one)?;
+                let list = self.read.add(index.postings(*one)?);
                 list.filter(self.own()?, condition.keep);
             }
-            (false, [one]) if condition.keep => self.found = Found::Stored(index.postings(*one)?),
+            (false, [one]) if condition.keep => self.found = Found::Stored(self.read.add(index.postings(*one)?)),
             (narrowed, many) => {
                 let all = if S::AT_HAND { index.all_postings()?.len() } else { usize::MAX };
                 // Where the lists hold every series there is no need to put them together.
                 if total >= all / 10 * 9 && members(index, many, many.len())? == all {
                     match (condition.keep, narrowed) {
                         (false, _) => self.found = Found::Own(Vec::new()),
-                        (true, false) => self.found = Found::Stored(index.all_postings()?),
+                        (true, false) => self.found = Found::Stored(self.read.add(index.all_postings()?)),
                         (true, true) => {}
                     }
                     return Ok(());
                 }
                 let end = index.series_ref_end();
                 check(self.allow, Union::bytes(total, end))?;
+                let read = &mut *self.read;
                 let raw = many.iter().enumerate().map(|(i, &offset)| {
                     many.get(i + LISTS_AHEAD).into_iter().for_each(|&later| index.prefetch_postings(later));
-                    index.postings(offset)
+                    index.postings(offset).map(|list| read.add(list))
                 });
                 let union = Union::of(raw, total, end).map_err(|e| e.within(INDEX_FILE, 0))?;
                 if !narrowed && condition.keep {
@@ -385,11 +411,14 @@ impl<'a, 'f, S: Source> Selection<'a, 'f, S> {
         Ok(())
     }
 
-    fn everything(&self) -> Result<Postings<'a>, Stop> {
+    /// The list of all series; it is what was found from now on.
+    fn everything(&mut self) -> Result<Postings<'a>, Stop> {
         if !S::AT_HAND {
             self.index.need_lists(self.index.all()?.as_slice())?;
         }
-        Ok(self.index.all_postings()?)
+        let list = self.read.add(self.index.all_postings()?);
+        self.found = Found::Stored(list);
+        Ok(list)
     }
 
     /// What was found, in memory of its own.

@@ -7,7 +7,7 @@ use tonic::metadata::MetadataValue;
 
 use super::*;
 use crate::assemble::{Assembler, compare};
-use crate::response;
+use crate::{hints, response};
 
 pub(super) fn stream(
     remote: &RemoteStore,
@@ -82,7 +82,7 @@ impl Call {
         let messages = match &mut self.messages {
             Some(messages) => messages,
             None => {
-                let mut call = timed(&self.cx, request::series_to_wire(&self.request));
+                let mut call = timed(&self.cx, request::series_to_wire(&self.request, self.cx.tally().is_some()));
                 let (header, all) = response::ENCODINGS;
                 call.metadata_mut().insert(header, MetadataValue::from_static(all));
                 let answer = self.client.series(call).await.map_err(failed)?;
@@ -103,7 +103,11 @@ impl Call {
                 self.ready.push_back(Frame::Missing(missing));
                 Ok(())
             }
-            Some(Kind::Hints(_)) | None => Ok(()),
+            Some(Kind::Hints(hints)) => {
+                self.ready.extend(hints::answered(&self.cx, &hints).map(Frame::Stats));
+                Ok(())
+            }
+            None => Ok(()),
         }
     }
 

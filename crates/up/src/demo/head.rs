@@ -112,7 +112,7 @@ impl Head {
         let found = self.select(request.range, &request.matchers, &request.without_replica_labels);
         let names: BTreeSet<_> = found.iter().flat_map(|(labels, _)| list(labels)).collect();
         let limit = if request.limit == 0 { usize::MAX } else { usize::try_from(request.limit).unwrap_or(usize::MAX) };
-        Names { names: names.into_iter().take(limit).collect(), missing: Vec::new() }
+        Names { names: names.into_iter().take(limit).collect(), ..Names::default() }
     }
 }
 
