@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
-use block::chunk::Aggregates;
+use block::chunk::{Aggregates, sample_count};
 use block::postings::Selected;
 use block::segment::{read_chunk, segment_name};
 use block::{Aggregate, ChunkReader, Corrupt, Encoding, RawChunk};
@@ -397,7 +397,7 @@ fn assemble<'a>(
         for (i, located) in rows.chunks[..end as usize].iter().enumerate().skip(first) {
             let (chunk, buffer) = read(&rows.chunks[i..], &mut batch.buffers)?;
             bytes += chunk.payload.len() as u64;
-            let meta = |aggregate, encoding, offset: usize, len: usize| ChunkMeta {
+            let meta = |aggregate, encoding: Encoding, offset: usize, payload: &[u8]| ChunkMeta {
                 min_time: located.min_time,
                 max_time: located.max_time,
                 resolution_ms: ask.block.resolution_ms,
@@ -407,10 +407,12 @@ fn assemble<'a>(
                 buffer,
                 // Segment files are smaller than 4 GiB.
                 offset: offset as u32,
-                len: len as u32,
+                len: payload.len() as u32,
+                // Its line of memory is here now.
+                samples: if encoding.is_float() { sample_count(encoding, payload).unwrap_or(0) } else { 0 },
             };
             if chunk.encoding != Encoding::Aggregates {
-                batch.chunks.push(meta(Aggregate::Raw, chunk.encoding, chunk.payload_offset, chunk.payload.len()));
+                batch.chunks.push(meta(Aggregate::Raw, chunk.encoding, chunk.payload_offset, chunk.payload));
                 continue;
             }
             let parts = Aggregates::split(chunk.payload).map_err(|e| {
@@ -419,7 +421,7 @@ fn assemble<'a>(
             for (aggregate, encoding, payload) in parts.iter().filter(|(a, ..)| ask.request.aggregates.contains(a)) {
                 // A part of the chunk's payload.
                 let within = payload.as_ptr().addr() - chunk.payload.as_ptr().addr();
-                batch.chunks.push(meta(aggregate, encoding, chunk.payload_offset + within, payload.len()));
+                batch.chunks.push(meta(aggregate, encoding, chunk.payload_offset + within, payload));
             }
         }
         first = end as usize;

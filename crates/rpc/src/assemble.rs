@@ -122,6 +122,7 @@ impl Assembler {
             buffer: u32::try_from(self.batch.buffers.len()).map_err(|_| too_much())?,
             offset: 0,
             len: u32::try_from(part.data.len()).map_err(|_| too_much())?,
+            samples: 0,
         });
         self.bytes += part.data.len() + size_of::<Bytes>();
         self.batch.buffers.push(part.data);

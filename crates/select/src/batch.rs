@@ -12,6 +12,7 @@ use store::dedup::{Lanes, penalty, split_lanes, stable, union};
 use store::{ChunkMeta, SeriesBatch};
 
 use sparse::{Sparse, first_replica, is_simple};
+use splice::append;
 
 /// What becomes of a series' chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,9 +42,7 @@ struct Scratch {
     /// One for each replica.
     replicas: Vec<Columns>,
     sparse: Sparse,
-    /// Several series' floats, one behind the other.
-    run: Columns,
-    /// Where each of them ends.
+    /// Where the floats of each series of a run end.
     ends: Vec<usize>,
     /// The batch by its address, and the first series of it whose chunks were asked for ahead.
     asked_for: Option<(usize, usize)>,
@@ -88,7 +87,7 @@ impl Batch {
                 join(&parts[..lanes.count], out);
             }
             Mode::Stable(Some(_)) if is_simple(chunks) => {
-                return self.decode_chunks(of_replica(chunks, first_replica(chunks)), out);
+                return self.decode_chunks(of_replica(chunks, first_replica(chunks)).iter(), out);
             }
             Mode::Stable(Some(_)) => return self.decode_all(chunks, scratch, out),
         }
@@ -159,11 +158,15 @@ impl Batch {
         for i in series {
             let chunks = self.batch.chunks_of(i);
             let lead = first_replica(chunks);
-            payloads.extend(chunks.iter().map(|chunk| {
+            payloads.extend(chunks.iter().filter_map(|chunk| {
                 let payload = self.batch.payload(chunk);
-                // Of the others most are not decoded.
+                // Of the others most are not decoded, and not looked at where their lengths are known.
                 let sparse = chunk.replica as usize != lead && self.is_stable();
-                if sparse { &payload[..payload.len().min(1)] } else { payload }
+                match (sparse, chunk.samples) {
+                    (false, _) => Some(payload),
+                    (true, 0) => Some(&payload[..payload.len().min(1)]),
+                    (true, _) => None,
+                }
             }));
         }
         payloads
@@ -209,21 +212,15 @@ impl Encoded for Batch {
                 return Ok(false);
             }
             let (mut ends, mut from) = (std::mem::take(&mut scratch.ends), 0);
-            if !self.is_stable() || run.clone().all(|i| is_lone(self.batch.chunks_of(i))) {
-                self.decode_together(run.clone(), &ahead, &mut ends, &mut out.together)?;
-                for &to in &ends {
-                    out.push(from..to);
-                    from = to;
-                }
-            } else {
-                scratch.run.clear();
-                self.decode_together(run.clone(), &ahead, &mut ends, &mut scratch.run)?;
-                let out = out.push_apart(run.len());
-                for (&to, out) in ends.iter().zip(&mut *out) {
-                    copy(&scratch.run, from..to, out);
-                    from = to;
-                }
-                self.stitch(run.clone(), scratch, out)?;
+            self.decode_together(run.clone(), &ahead, &mut ends, &mut out.together)?;
+            self.stitch(run.clone(), (&out.together, &ends), scratch)?;
+            for (k, &to) in ends.iter().enumerate() {
+                let place = match scratch.sparse.pieces(k) {
+                    [] => from..to,
+                    pieces => append(&mut out.together, from..to, &scratch.sparse.patch, pieces),
+                };
+                out.push(place);
+                from = to;
             }
             scratch.ends = ends;
             Ok::<_, Corrupt>(true)
@@ -239,26 +236,30 @@ impl Encoded for Batch {
     fn decode(&self, i: usize, out: &mut Columns) -> Result<(), Corrupt> {
         let decoded = SCRATCH.with_borrow_mut(|scratch| {
             self.decode_first(i, scratch, out)?;
-            self.stitch(i..i + 1, scratch, std::slice::from_mut(out))
+            let own = out.t.len();
+            self.stitch(i..i + 1, (out, &[own]), scratch)?;
+            if !scratch.sparse.pieces(0).is_empty() {
+                append(out, 0..own, &scratch.sparse.patch, scratch.sparse.pieces(0));
+                out.t.drain(..own);
+                out.v.drain(..own);
+                out.st.drain(..own.min(out.st.len()));
+            }
+            Ok::<_, Corrupt>(())
         });
         decoded.map_err(|e| e.within(&format!("a chunk of {:?}", self.labels(i)), 0))
     }
 }
 
-/// Replaces what is in `out` by some of the floats in `from`.
-fn copy(from: &Columns, range: Range<usize>, out: &mut Columns) {
-    out.clear();
-    out.t.extend_from_slice(&from.t[range.clone()]);
-    out.v.extend_from_slice(&from.v[range]);
-}
-
-fn of_replica(chunks: &[ChunkMeta], number: usize) -> impl Iterator<Item = &ChunkMeta> {
-    chunks.iter().filter(move |c| c.replica as usize == number)
+/// The chunks of one replica.
+fn of_replica(chunks: &[ChunkMeta], number: usize) -> &[ChunkMeta] {
+    let from = chunks.partition_point(|c| (c.replica as usize) < number);
+    let len = chunks[from..].partition_point(|c| c.replica as usize == number);
+    &chunks[from..from + len]
 }
 
 /// Whether all chunks are of one replica.
 fn is_lone(chunks: &[ChunkMeta]) -> bool {
-    chunks.windows(2).all(|w| w[0].replica == w[1].replica)
+    chunks.last().is_none_or(|last| last.replica as usize == first_replica(chunks))
 }
 
 /// Whether each chunk starts after the one before it has ended.

@@ -13,6 +13,7 @@
 mod cells;
 mod lanes;
 mod penalty;
+mod scan;
 mod sparse;
 mod timeline;
 mod union;
@@ -20,7 +21,7 @@ mod union;
 pub use cells::{Cells, Part, stable};
 pub use lanes::{Lanes, split_lanes};
 pub use penalty::penalty;
-pub use sparse::{Span, Survey};
+pub use sparse::{Span, Stretch, Survey};
 pub use union::union;
 
 use std::fmt;

@@ -77,7 +77,7 @@ impl Looked {
 #[derive(Debug, Default)]
 pub struct SeriesBatch {
     pub labels: LabelTable,
-    /// The chunks of all series; within a series ascending by `min_time`.
+    /// The chunks of all series; within a series ascending by `replica` and `min_time`.
     pub chunks: Vec<ChunkMeta>,
     /// Series `i` owns `chunks[ends[i-1]..ends[i]]`.
     pub ends: Vec<u32>,
@@ -138,4 +138,6 @@ pub struct ChunkMeta {
     /// Byte range in that buffer: the payload without encoding byte, length or checksum.
     pub offset: u32,
     pub len: u32,
+    /// How many samples the chunk says it has; 0 where that was not looked at.
+    pub samples: u32,
 }

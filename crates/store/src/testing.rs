@@ -161,6 +161,7 @@ fn batch(series: &[(Labels, Vec<(EncodedChunk, Bytes)>)], skip_chunks: bool) -> 
                 buffer: u32::try_from(batch.buffers.len()).expect("fewer than 2^32 chunks in a test"),
                 offset: 0,
                 len: u32::try_from(bytes.len()).expect("a chunk is smaller than 4 GiB"),
+                samples: 0,
             });
             batch.buffers.push(bytes.clone());
         }

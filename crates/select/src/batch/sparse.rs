@@ -9,9 +9,9 @@ use block::chunk::{decode_many, sample_count};
 use block::{Aggregate, Columns, Corrupt, Encoding};
 use model::TimeRange;
 use store::ChunkMeta;
-use store::dedup::{Cells, Part, Span, Survey, stable};
+use store::dedup::{Cells, Part, Span, Stretch, Survey, stable};
 
-use super::splice::{Piece, splice};
+use super::splice::Piece;
 use super::{Batch, Mode, Scratch, grow, join, of_replica};
 
 /// Kept for its memory.
@@ -27,7 +27,22 @@ pub(super) struct Sparse {
     /// What is decoded of them.
     floats: Columns,
     needed: Vec<bool>,
-    stitch: Stitch,
+    cells: Cells,
+    unsettled: Vec<Stretch>,
+    /// What takes the place of some of the first replicas' samples.
+    pub(super) patch: Columns,
+    /// Where it does, series by series, and where those of each end.
+    pieces: Vec<Piece>,
+    ends: Vec<usize>,
+    none: Columns,
+}
+
+impl Sparse {
+    /// The patches of a series, counted from the run's first.
+    pub(super) fn pieces(&self, series: usize) -> &[Piece] {
+        let from = series.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.pieces[from..self.ends[series]]
+    }
 }
 
 /// A replica of one of the series, other than its first.
@@ -41,93 +56,96 @@ struct Other {
     floats: Range<usize>,
 }
 
-/// What merging needs beside the samples.
-#[derive(Debug, Default)]
-struct Stitch {
-    cells: Cells,
-    unsettled: Vec<TimeRange>,
-    patch: Columns,
-    pieces: Vec<Piece>,
-    none: Columns,
-}
-
 impl Batch {
     /// Whether series `i` has replicas side by side that `stable` makes one of.
     fn has_replicas(&self, i: usize) -> bool {
-        self.batch.chunks_of(i).windows(2).any(|w| w[0].replica != w[1].replica)
+        let chunks = self.batch.chunks_of(i);
+        chunks.last().is_some_and(|last| last.replica != chunks[0].replica)
     }
 
-    /// Makes of the first replicas of several series, which are in `out`, what `stable` makes of all. Elsewhere it
-    /// does nothing.
+    /// Finds out what `stable` makes of several series other than the samples of their first replicas, which are given
+    /// one behind the other; `ends` says where each series' are.
     pub(super) fn stitch(
         &self,
         series: Range<usize>,
+        (first, ends): (&Columns, &[usize]),
         scratch: &mut Scratch,
-        out: &mut [Columns],
     ) -> Result<(), Corrupt> {
-        let Mode::Stable(Some(fetched)) = self.mode else { return Ok(()) };
-        self.survey(series.clone(), fetched, &mut scratch.sparse, out)?;
         let Scratch { sparse, replicas, .. } = scratch;
-        let Sparse { surveys, others, spans, holes, floats, stitch, .. } = sparse;
-        for others in others.chunk_by(|a, b| a.series == b.series) {
-            let k = others[0].series;
-            let chunks = self.batch.chunks_of(series.start + k);
-            let out = &mut out[k];
-            let any = |range: TimeRange| {
-                let next = out.t.partition_point(|&t| t < range.min);
-                let own = out.t.get(next).is_some_and(|&t| t <= range.max);
-                own || others.iter().any(|other| spans[other.spans.clone()].iter().any(|s| s.range.overlaps(range)))
-            };
-            surveys[k].unsettled(any, &mut stitch.unsettled);
-            if stitch.unsettled.is_empty() {
-                continue;
+        sparse.patch.clear();
+        sparse.pieces.clear();
+        sparse.ends.clear();
+        if let Mode::Stable(Some(fetched)) = self.mode {
+            self.survey(series.clone(), fetched, (first, ends), sparse)?;
+            for k in 0..series.len() {
+                self.patch(self.batch.chunks_of(series.start + k), k, first, sparse, replicas)?;
+                sparse.ends.push(sparse.pieces.len());
             }
-            let lead = first_replica(chunks);
-            // Numbers ascend, and the first replica's is the least.
-            let count = others.last().map_or(lead, |other| other.replica) + 1;
-            grow(replicas, count);
-            let Stitch { cells, unsettled, patch, pieces, none } = stitch;
-            patch.clear();
-            pieces.clear();
-            for &stretch in &*unsettled {
-                let from = patch.mark();
-                let mut parts = vec![Part { columns: none, floats: 0..0, holes: &[] }; count];
-                parts[lead] = Part { columns: out, floats: 0..out.t.len(), holes: &[] };
-                for other in others {
-                    let holes = &holes[other.holes.clone()];
-                    parts[other.replica] = Part { columns: floats, floats: other.floats.clone(), holes };
-                }
-                if !cells.merge_within(&parts, (lead, &surveys[k]), stretch, patch) {
-                    // Some sample that was left out matters after all.
-                    patch.truncate(from);
-                    for other in others {
-                        let near = |c: &&ChunkMeta| TimeRange::new(c.min_time, c.max_time).overlaps(stretch);
-                        let near = of_replica(chunks, other.replica).filter(near);
-                        self.decode_chunks(near, &mut replicas[other.replica])?;
-                    }
-                    for other in others {
-                        let columns = &replicas[other.replica];
-                        parts[other.replica] = Part { columns, floats: 0..columns.t.len(), holes: &[] };
-                    }
-                    let _all_there = cells.merge_within(&parts, (lead, &surveys[k]), stretch, patch);
-                }
-                let replaced =
-                    out.t.partition_point(|&t| t < stretch.min)..out.t.partition_point(|&t| t <= stretch.max);
-                pieces.push(Piece { replaced, by: from.0..patch.t.len() });
-            }
-            splice(out, patch, pieces);
+        } else {
+            sparse.ends.resize(series.len(), 0);
         }
         Ok(())
     }
 
-    /// Looks at several series and decodes of their other replicas what may matter; those that do not allow it are
-    /// decoded as a whole and merged at once.
+    /// Merges what is not settled of the `k`th series that was surveyed.
+    fn patch(
+        &self,
+        chunks: &[ChunkMeta],
+        k: usize,
+        own: &Columns,
+        sparse: &mut Sparse,
+        replicas: &mut Vec<Columns>,
+    ) -> Result<(), Corrupt> {
+        let Sparse { surveys, others, spans, holes, floats, cells, unsettled, patch, pieces, none, .. } = sparse;
+        let from = others.partition_point(|other| other.series < k);
+        let others = &others[from..from + others[from..].partition_point(|other| other.series == k)];
+        let Some(last) = others.last() else { return Ok(()) };
+        let any = |range: TimeRange| {
+            others.iter().any(|other| {
+                let spans = &spans[other.spans.clone()];
+                let next = spans.partition_point(|span| span.range.max < range.min);
+                spans.get(next).is_some_and(|span| span.range.min <= range.max)
+            })
+        };
+        surveys[k].recount(others.iter().map(|other| &floats.t[other.floats.clone()]));
+        surveys[k].unsettled(any, unsettled);
+        // Numbers ascend, and the first replica's is the least.
+        let (lead, count) = (first_replica(chunks), last.replica + 1);
+        grow(replicas, count);
+        for Stretch { range, first } in &*unsettled {
+            let from = patch.mark();
+            let mut parts = vec![Part { columns: none, floats: 0..0, holes: &[] }; count];
+            parts[lead] = Part { columns: own, floats: first.clone(), holes: &[] };
+            for other in others {
+                let holes = &holes[other.holes.clone()];
+                parts[other.replica] = Part { columns: floats, floats: other.floats.clone(), holes };
+            }
+            if !cells.merge_within(&parts, (lead, &surveys[k]), *range, patch) {
+                // Some sample that was left out matters after all.
+                patch.truncate(from);
+                for other in others {
+                    let near = |c: &&ChunkMeta| TimeRange::new(c.min_time, c.max_time).overlaps(*range);
+                    let near = of_replica(chunks, other.replica).iter().filter(near);
+                    self.decode_chunks(near, &mut replicas[other.replica])?;
+                }
+                for other in others {
+                    let columns = &replicas[other.replica];
+                    parts[other.replica] = Part { columns, floats: 0..columns.t.len(), holes: &[] };
+                }
+                let _all_there = cells.merge_within(&parts, (lead, &surveys[k]), *range, patch);
+            }
+            pieces.push(Piece { replaced: first.clone(), by: from.0..patch.t.len() });
+        }
+        Ok(())
+    }
+
+    /// Looks at several series and decodes of their other replicas what may matter.
     fn survey(
         &self,
         series: Range<usize>,
         fetched: TimeRange,
+        (first, ends): (&Columns, &[usize]),
         sparse: &mut Sparse,
-        out: &mut [Columns],
     ) -> Result<(), Corrupt> {
         let Sparse { surveys, others, spans, holes, floats, needed, .. } = sparse;
         if surveys.len() < series.len() {
@@ -145,12 +163,16 @@ impl Batch {
                 continue;
             }
             let survey = &mut surveys[k];
-            survey.look(&out[k], fetched);
-            let first = others.len();
+            let from = k.checked_sub(1).map_or(0, |before| ends[before]);
+            survey.look(first, from..ends[k], fetched);
+            let known = others.len();
             for number in replicas(chunks).skip(1) {
                 let from = spans.len();
                 for chunk in of_replica(chunks, number) {
-                    let samples = sample_count(chunk.encoding, self.batch.payload(chunk))?;
+                    let samples = match chunk.samples {
+                        0 => sample_count(chunk.encoding, self.batch.payload(chunk))?,
+                        known => known,
+                    };
                     spans.push(Span { range: TimeRange::new(chunk.min_time, chunk.max_time), samples });
                 }
                 survey.weigh(&spans[from..]);
@@ -158,10 +180,10 @@ impl Batch {
                 others.push(other);
             }
             survey.settle();
-            for other in &mut others[first..] {
+            for other in &mut others[known..] {
                 let (spans, from, hole) = (&spans[other.spans.clone()], end, holes.len());
                 survey.needed(spans, needed);
-                for ((chunk, span), needed) in of_replica(chunks, other.replica).zip(spans).zip(&*needed) {
+                for ((chunk, span), needed) in of_replica(chunks, other.replica).iter().zip(spans).zip(&*needed) {
                     if *needed {
                         let payload = self.batch.payload(chunk);
                         block::prefetch(payload);
@@ -189,11 +211,11 @@ impl Batch {
         let mut count = 0;
         for number in replicas(chunks) {
             grow(columns, count + 1);
-            let own: Vec<_> = of_replica(chunks, number).copied().collect();
-            if super::disjoint(&own) {
+            let own = of_replica(chunks, number);
+            if super::disjoint(own) {
                 self.decode_chunks(own.iter(), &mut columns[count])?;
             } else {
-                self.decode_lanes(&own, lanes, parts)?;
+                self.decode_lanes(own, lanes, parts)?;
                 join(&parts[..lanes.count], &mut columns[count]);
             }
             count += 1;
@@ -205,21 +227,17 @@ impl Batch {
 
 /// The number of the first replica.
 pub(super) fn first_replica(chunks: &[ChunkMeta]) -> usize {
-    chunks.iter().map(|c| c.replica as usize).min().unwrap_or(0)
+    chunks.first().map_or(0, |c| c.replica as usize)
 }
 
 /// The numbers of the replicas, ascending.
 fn replicas(chunks: &[ChunkMeta]) -> impl Iterator<Item = usize> {
-    let last = chunks.iter().map(|c| c.replica as usize).max().unwrap_or(0);
-    (first_replica(chunks)..=last).filter(|&number| of_replica(chunks, number).next().is_some())
+    chunks.chunk_by(|a, b| a.replica == b.replica).map(first_replica)
 }
 
 /// Whether a series' chunks are all of floats, and none overlaps another of its replica.
 pub(super) fn is_simple(chunks: &[ChunkMeta]) -> bool {
     let floats = |c: &ChunkMeta| c.aggregate == Aggregate::Raw && c.encoding.is_float();
-    let follow = |number| {
-        let own = || of_replica(chunks, number);
-        own().zip(own().skip(1)).all(|(a, b)| a.max_time < b.min_time)
-    };
-    chunks.iter().all(floats) && replicas(chunks).all(follow)
+    let follow = |w: &[ChunkMeta]| w[0].replica != w[1].replica || w[0].max_time < w[1].min_time;
+    chunks.iter().all(floats) && chunks.windows(2).all(follow)
 }

@@ -129,6 +129,7 @@ fn batch(series: &mut [(Labels, Vec<Piece>)], buffers: &[Bytes]) -> SeriesBatch 
                 buffer: u32::try_from(batch.buffers.len()).unwrap_or(u32::MAX),
                 offset: piece.offset,
                 len: piece.len,
+                samples: 0,
             });
             batch.buffers.push(buffers[piece.buffer as usize].clone());
         }

@@ -3,6 +3,7 @@ use std::ops::Range;
 use block::Columns;
 use model::TimeRange;
 
+use super::scan::look_over;
 use super::timeline::{Timeline, Writer};
 use super::{CELL_MS, EDGE_MS, Survey};
 
@@ -77,30 +78,6 @@ impl Cells {
         }
         cell.copy(&mut out);
     }
-}
-
-/// The least and the most of the distances between neighbours.
-pub(super) fn distances(times: &[i64]) -> (i64, i64) {
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") {
-        #[target_feature(enable = "avx2")]
-        fn wide(times: &[i64]) -> (i64, i64) {
-            distances_on(times)
-        }
-        #[expect(unsafe_code, reason = "measured: every sample passes here, and the baseline has no 64-bit minimum")]
-        // SAFETY: the CPU has the feature, as was just looked up.
-        return unsafe { wide(times) };
-    }
-    distances_on(times)
-}
-
-#[inline(always)]
-fn distances_on(times: &[i64]) -> (i64, i64) {
-    let pairs = times.iter().zip(times.get(1..).unwrap_or_default());
-    pairs.fold((i64::MAX, i64::MIN), |(least, most), (a, b)| {
-        let distance = b.wrapping_sub(*a);
-        (least.min(distance), most.max(distance))
-    })
 }
 
 fn next_time(timelines: &[Timeline<'_>], at: &[usize]) -> Option<i64> {
@@ -187,8 +164,8 @@ impl Cell {
         }
         let times = &timeline.times[slice.clone()];
         let (Some(&first), Some(&last)) = (times.first(), times.last()) else { return false };
-        let (least, most) = distances(times);
-        let most = most.max(first - self.start).max(self.end - last);
+        let seen = look_over(times, timeline.floats(slice.clone()));
+        let (least, most) = (seen.least, seen.most.max(first - self.start).max(self.end - last));
         self.least_distance = least;
         let (start, last) = (self.start, self.end - 1);
         let is_lone = || {
@@ -196,7 +173,7 @@ impl Cell {
             let mut others = timelines.iter().zip(&self.slices).enumerate().filter(|(r, _)| *r != elected);
             others.all(|(_, (timeline, slice))| slice.is_empty() && !timeline.hides(start, last))
         };
-        ((times.len() > 1 && !is_gap(most, least)) || is_lone()) && !timeline.any_stale(slice)
+        ((times.len() > 1 && !is_gap(most, least)) || is_lone()) && !seen.stale && !timeline.any_stale_mixed(slice)
     }
 
     /// Collects picks where the elected replica has a gap or a marker.

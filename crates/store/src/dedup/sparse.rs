@@ -1,8 +1,10 @@
+use std::ops::Range;
+
 use block::Columns;
 use model::TimeRange;
 
-use super::cells::{distances, is_enough, is_gap};
-use super::timeline::any_stale;
+use super::cells::{is_enough, is_gap};
+use super::scan::look_over;
 use super::{CELL_MS, EDGE_MS};
 
 /// A chunk of floats that is not decoded yet.
@@ -19,11 +21,13 @@ pub struct Span {
 /// the samples and no others.
 ///
 /// First [`look`](Self::look), then [`weigh`](Self::weigh) for each of the others, then
-/// [`settle`](Self::settle); after that the rest can be asked for. The spans of a replica ascend and do
+/// [`settle`](Self::settle), [`needed`](Self::needed) and [`recount`](Self::recount). The spans of a replica ascend and do
 /// not overlap.
 #[derive(Clone, Debug)]
 pub struct Survey {
     range: TimeRange,
+    /// The first replica's floats in that range.
+    inside: Range<usize>,
     /// The cells without a gap or marker, ascending.
     cells: Vec<Whole>,
     /// Where cells follow each other of which all is certain, ascending.
@@ -32,8 +36,16 @@ pub struct Survey {
 
 impl Default for Survey {
     fn default() -> Self {
-        Self { range: TimeRange::ALL, cells: Vec::new(), runs: Vec::new() }
+        Self { range: TimeRange::ALL, inside: 0..0, cells: Vec::new(), runs: Vec::new() }
     }
+}
+
+/// Where more than the first replica's samples may be taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    pub range: TimeRange,
+    /// The first replica's floats in that range.
+    pub first: Range<usize>,
 }
 
 /// A cell in which the first replica leaves no gap and has no marker.
@@ -41,6 +53,8 @@ impl Default for Survey {
 struct Whole {
     /// Counted from the epoch.
     number: i64,
+    /// The first replica's samples among its floats.
+    at: usize,
     own: usize,
     /// No more samples than this are of the replica that was weighed last.
     others: usize,
@@ -76,15 +90,17 @@ struct Run {
 }
 
 impl Survey {
-    /// Looks at the first replica's samples within `range`; what was known before is forgotten.
-    pub fn look(&mut self, first: &Columns, range: TimeRange) {
+    /// Looks at the first replica's samples within `range`, which are all among these floats; what was known before is
+    /// forgotten.
+    pub fn look(&mut self, first: &Columns, floats: Range<usize>, range: TimeRange) {
         self.range = range;
         self.cells.clear();
         self.runs.clear();
-        // Where histograms are among the samples nothing is known.
-        if first.ht.is_empty() {
-            find_whole(first, range, &mut self.cells);
-        }
+        let times = &first.t[floats.clone()];
+        let end = times.partition_point(|&t| t <= range.max);
+        let start = times[..end].partition_point(|&t| t < range.min);
+        self.inside = floats.start + start..floats.start + end;
+        find_whole(&first.t, &first.v, self.inside.clone(), &mut self.cells);
     }
 
     /// Finds out where another replica may have so many more samples that it is elected.
@@ -101,6 +117,28 @@ impl Survey {
         }
         for cell in &mut self.cells {
             cell.open |= !is_enough(cell.own, std::mem::take(&mut cell.others));
+        }
+    }
+
+    /// Settles more once the chunks are decoded that are needed: `others` gives the times of each other replica's
+    /// samples that are.
+    pub fn recount<'a>(&mut self, others: impl Iterator<Item = &'a [i64]> + Clone) {
+        let mut settled = false;
+        for cell in self.cells.iter_mut().filter(|cell| cell.open) {
+            // All chunks that touch such a cell were needed.
+            let (min, end) = (cell.start().max(self.range.min), cell.end().min(self.range.max.saturating_add(1)));
+            let has_more = |times: &'a [i64]| {
+                let from = times.partition_point(|&t| t < min);
+                // As many as are enough, if there is one more.
+                let enough = times.get(from + cell.own..);
+                enough.and_then(|more| more.first()).is_some_and(|&t| t < end)
+                    && !is_enough(cell.own, times[from..].partition_point(|&t| t < end))
+            };
+            cell.open = others.clone().any(has_more);
+            settled |= !cell.open;
+        }
+        if settled {
+            self.settle();
         }
     }
 
@@ -192,23 +230,24 @@ impl Survey {
 
     /// Where more than the first replica's samples may be taken, into `found`, which is replaced: what is not settled,
     /// with the cell on either side. Ascending; what is between them is the first replica's. `any` tells
-    /// whether a replica may have samples in a range.
-    pub fn unsettled(&self, any: impl Fn(TimeRange) -> bool, found: &mut Vec<TimeRange>) {
+    /// whether another replica may have samples in a range.
+    pub fn unsettled(&self, any: impl Fn(TimeRange) -> bool, found: &mut Vec<Stretch>) {
         found.clear();
-        let mut from = self.range.min;
         let mut before: Option<&Run> = None;
         for run in self.runs.iter().map(Some).chain([None]) {
-            let open = TimeRange::new(from, run.map_or(self.range.max, |run| run.from - 1));
-            let is_border = before.is_some_and(|before| run.is_some_and(|run| run.from == before.to));
-            if is_border || (!open.is_empty() && any(open)) {
-                let min = before.map_or(self.range.min, |run| run.to - CELL_MS);
-                let max = run.map_or(self.range.max, |run| run.from + CELL_MS - 1);
+            let (last, next) = (before.map(|run| &self.cells[run.cells.1]), run.map(|run| &self.cells[run.cells.0]));
+            let (from, at) = last.map_or((self.range.min, self.inside.start), |c| (c.end(), c.at + c.own));
+            let (to, end) = next.map_or((self.range.max, self.inside.end), |c| (c.start() - 1, c.at));
+            let is_border = from > to && last.is_some() && next.is_some();
+            if is_border || at < end || (from <= to && any(TimeRange::new(from, to))) {
+                let (min, at) = last.map_or((self.range.min, at), |cell| (cell.start(), cell.at));
+                let (max, end) = next.map_or((self.range.max, end), |cell| (cell.end() - 1, cell.at + cell.own));
+                let (min, max) = (min.max(self.range.min), max.min(self.range.max));
                 match found.last_mut() {
-                    Some(last) if last.max >= min => last.max = max,
-                    _ => found.push(TimeRange::new(min, max)),
+                    Some(last) if last.range.max >= min => (last.range.max, last.first.end) = (max, end),
+                    _ => found.push(Stretch { range: TimeRange::new(min, max), first: at..end }),
                 }
             }
-            from = run.map_or(from, |run| run.to);
             before = run;
         }
     }
@@ -226,21 +265,26 @@ impl Survey {
     }
 }
 
-fn find_whole(first: &Columns, range: TimeRange, cells: &mut Vec<Whole>) {
-    let end = first.t.partition_point(|&t| t <= range.max);
-    let mut at = first.t[..end].partition_point(|&t| t < range.min);
+fn find_whole(t: &[i64], v: &[f64], inside: Range<usize>, cells: &mut Vec<Whole>) {
+    let Range { start: mut at, end } = inside;
+    // Most cells have as many samples as the one before.
+    let mut guess = 0;
     while at < end {
-        let number = first.t[at].div_euclid(CELL_MS);
+        let number = t[at].div_euclid(CELL_MS);
         let start = number.saturating_mul(CELL_MS);
         let behind = start.saturating_add(CELL_MS);
-        let n = first.t[at..end].partition_point(|&t| t < behind);
-        let (times, values) = (&first.t[at..at + n], &first.v[at..at + n]);
-        let (least, most) = distances(times);
-        let most = most.max(times[0] - start).max(behind - times[n - 1]);
-        if n > 1 && !is_gap(most, least) && !any_stale(values) {
-            let (first, last) = (times[0], times[n - 1]);
-            cells.push(Whole { number, own: n, others: 0, open: false, first, last, least });
+        let likely = (at + guess).min(end);
+        let n = match (t[at..likely].last(), t[likely..end].first()) {
+            (Some(&last), next) if last < behind && next.is_none_or(|&next| next >= behind) => likely - at,
+            _ => t[at..end].partition_point(|&t| t < behind),
+        };
+        let (times, values) = (&t[at..at + n], &v[at..at + n]);
+        let seen = look_over(times, values);
+        let (first, last) = (times[0], times[n - 1]);
+        let most = seen.most.max(first - start).max(behind - last);
+        if n > 1 && !is_gap(most, seen.least) && !seen.stale {
+            cells.push(Whole { number, at, own: n, others: 0, open: false, first, last, least: seen.least });
         }
-        at += n;
+        (at, guess) = (at + n, n);
     }
 }

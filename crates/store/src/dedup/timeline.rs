@@ -102,12 +102,17 @@ impl<'a> Timeline<'a> {
         }
     }
 
-    pub(super) fn any_stale(&self, range: Range<usize>) -> bool {
-        if self.order.is_empty() {
-            let values = &self.columns.v[self.skip + range.start..self.skip + range.end];
-            return any_stale(values);
+    /// The values of these samples, where there are floats only; else none.
+    pub(super) fn floats(&self, range: Range<usize>) -> &'a [f64] {
+        if !self.order.is_empty() {
+            return &[];
         }
-        range.into_iter().any(|i| self.stale(i))
+        &self.columns.v[self.skip + range.start..self.skip + range.end]
+    }
+
+    /// Whether there is a staleness marker among samples of which some are histograms.
+    pub(super) fn any_stale_mixed(&self, range: Range<usize>) -> bool {
+        !self.order.is_empty() && range.into_iter().any(|i| self.stale(i))
     }
 }
 
@@ -115,11 +120,6 @@ impl<'a> Timeline<'a> {
 fn inside(times: &[i64], range: TimeRange) -> Range<usize> {
     let end = times.partition_point(|&t| t <= range.max);
     times[..end].partition_point(|&t| t < range.min)..end
-}
-
-/// Whole blocks are looked at without a branch a value.
-pub(super) fn any_stale(values: &[f64]) -> bool {
-    values.chunks(64).any(|values| values.iter().fold(false, |any, &v| any | is_stale(v)))
 }
 
 /// Writes runs of samples of several timelines into columns.

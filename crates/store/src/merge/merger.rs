@@ -191,7 +191,7 @@ impl Merger {
         self.open = false;
         let out = &mut self.out;
         let first = out.ends.last().map_or(0, |&end| end as usize);
-        if !out.chunks[first..].is_sorted_by(|a, b| a.min_time < b.min_time) {
+        if !out.chunks[first..].is_sorted_by(|a, b| (a.replica, a.min_time) < (b.replica, b.min_time)) {
             let mut chunks = out.chunks.split_off(first);
             let payload = |c: &ChunkMeta| &out.buffers[c.buffer as usize][c.offset as usize..][..c.len as usize];
             chunks.sort_by(|a, b| order(a, b).then_with(|| payload(b).cmp(payload(a))));
@@ -249,9 +249,9 @@ impl Merger {
     }
 }
 
-/// By time, then what else tells chunks of one series apart.
+/// By replica and time, then what else tells chunks of one series apart.
 fn order(a: &ChunkMeta, b: &ChunkMeta) -> Ordering {
-    let key = |c: &ChunkMeta| (c.min_time, c.max_time, c.resolution_ms, c.aggregate, c.encoding, c.replica);
+    let key = |c: &ChunkMeta| (c.replica, c.min_time, c.max_time, c.resolution_ms, c.aggregate, c.encoding);
     key(a).cmp(&key(b))
 }
 

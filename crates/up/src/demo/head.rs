@@ -172,6 +172,7 @@ fn batch(series: &[(Labels, Vec<EncodedChunk>)], skip_chunks: bool) -> SeriesBat
                 buffer: u32::try_from(batch.buffers.len()).expect("a head has fewer than 2^32 chunks"),
                 offset: 0,
                 len: u32::try_from(chunk.bytes.len()).expect("a chunk is smaller than 4 GiB"),
+                samples: 0,
             });
             batch.buffers.push(Bytes::from(chunk.bytes.clone()));
         }

@@ -30,7 +30,7 @@ struct Lazily {
 fn lazily(replicas: &[Columns], samples: usize, range: TimeRange) -> Lazily {
     let (first, others) = replicas.split_first().unwrap();
     let mut survey = Survey::default();
-    survey.look(first, range);
+    survey.look(first, 0..first.t.len(), range);
     let parts: Vec<_> = others.iter().map(|other| chunks(other, samples)).collect();
     let span = |c: &Columns, r: &std::ops::Range<usize>| Span {
         range: TimeRange::new(c.t[r.start], c.t[r.end - 1]),
@@ -59,15 +59,14 @@ fn lazily(replicas: &[Columns], samples: usize, range: TimeRange) -> Lazily {
         columns.push(some);
         holes.push(left_out);
     }
-    let mut unsettled = vec![TimeRange::ALL];
-    let any = |range: TimeRange| {
-        first.t.iter().any(|&t| range.contains(t)) || spans.iter().flatten().any(|span| span.range.overlaps(range))
-    };
-    survey.unsettled(any, &mut unsettled);
-    assert!(unsettled.windows(2).all(|w| w[0].max < w[1].min));
+    survey.recount(columns[1..].iter().map(|columns| &columns.t[..]));
+    let mut unsettled = vec![Stretch { range: TimeRange::ALL, first: 0..7 }];
+    survey.unsettled(|range| spans.iter().flatten().any(|span| span.range.overlaps(range)), &mut unsettled);
+    assert!(unsettled.windows(2).all(|w| w[0].range.max < w[1].range.min && w[0].first.end <= w[1].first.start));
     let (mut out, mut cells, mut sufficed) = (Columns::default(), Cells::default(), true);
     let mut from = range.min;
-    for &stretch in &unsettled {
+    for Stretch { range: stretch, first: own } in unsettled {
+        assert_eq!(first.t[own].to_vec(), cut(first, stretch).t);
         append(&mut out, first, TimeRange::new(from, stretch.min.saturating_sub(1)));
         let parts: Vec<_> = columns
             .iter()

@@ -1,0 +1,51 @@
+use model::is_stale;
+
+/// What neighbouring samples look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// The least and the most of the distances between neighbours; the other way round where there are none.
+    pub(super) least: i64,
+    pub(super) most: i64,
+    /// A value is a staleness marker.
+    pub(super) stale: bool,
+}
+
+/// Looks at all of these times and values.
+pub(super) fn look_over(times: &[i64], values: &[f64]) -> Seen {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+        fn widest(times: &[i64], values: &[f64]) -> Seen {
+            look(times, values)
+        }
+        #[target_feature(enable = "avx2")]
+        fn wide(times: &[i64], values: &[f64]) -> Seen {
+            look(times, values)
+        }
+        let has_all = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq");
+        if has_all && is_x86_feature_detected!("avx512vl") && is_x86_feature_detected!("avx512bw") {
+            #[expect(unsafe_code, reason = "measured: every sample passes here, and only this has a 64-bit minimum")]
+            // SAFETY: the CPU has the features, as was just looked up.
+            return unsafe { widest(times, values) };
+        }
+        if is_x86_feature_detected!("avx2") {
+            #[expect(
+                unsafe_code,
+                reason = "measured: every sample passes here, and the baseline compares one by one"
+            )]
+            // SAFETY: the CPU has the feature, as was just looked up.
+            return unsafe { wide(times, values) };
+        }
+    }
+    look(times, values)
+}
+
+#[inline(always)]
+fn look(times: &[i64], values: &[f64]) -> Seen {
+    let pairs = times.iter().zip(times.get(1..).unwrap_or_default());
+    let (least, most) = pairs.fold((i64::MAX, i64::MIN), |(least, most), (a, b)| {
+        let distance = b.wrapping_sub(*a);
+        (least.min(distance), most.max(distance))
+    });
+    Seen { least, most, stale: values.iter().fold(false, |any, &v| any | is_stale(v)) }
+}
