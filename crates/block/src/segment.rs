@@ -3,14 +3,17 @@
 //! Layout: a header of 8 bytes (magic, version 1, padding), then for each chunk the payload's length
 //! (varint), the encoding byte, the payload, and a crc32c over encoding and payload.
 
+mod known;
+
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use ::bytes::Bytes;
 
 use crate::bytes::{Cursor, check_crc};
+use crate::chunk::sample_count;
 use crate::{Corrupt, Encoding};
+use known::{FRAME, Found, Known};
 
 /// The folder of the segment files within a block.
 pub const CHUNKS_DIR: &str = "chunks";
@@ -18,8 +21,7 @@ pub const CHUNKS_DIR: &str = "chunks";
 pub const MAGIC: u32 = 0x85BD_40DD;
 pub(crate) const VERSION: u8 = 1;
 pub(crate) const HEADER_LEN: usize = 8;
-/// Length, encoding, the number of samples and a checksum: no chunk is shorter.
-const CHUNK_BYTES_MIN: usize = 8;
+const CHECKSUM_LEN: usize = 4;
 
 /// The name of segment `index` (from 0) within a block: `chunks/000001` and on.
 #[must_use]
@@ -31,9 +33,8 @@ pub fn segment_name(index: u32) -> String {
 #[derive(Clone, Debug)]
 pub struct ChunkReader {
     segments: Vec<Bytes>,
-    /// For each segment, which chunks were found intact: a bit for every eight bytes, by where the chunk
-    /// begins: a sixty-fourth of the file.
-    intact: Arc<[Box<[AtomicU64]>]>,
+    /// For each segment what was found out about its chunks.
+    known: Arc<[Known]>,
 }
 
 /// One chunk as it lies in its segment file.
@@ -57,10 +58,8 @@ impl ChunkReader {
         for (i, segment) in segments.iter().enumerate() {
             check_header(segment).map_err(|e| e.within(&segment_name(i as u32), 0))?;
         }
-        let bits =
-            |segment: &Bytes| (0..segment.len().div_ceil(CHUNK_BYTES_MIN * 64)).map(|_| AtomicU64::new(0)).collect();
-        let intact = segments.iter().map(bits).collect();
-        Ok(Self { segments, intact })
+        let known = segments.iter().map(|segment| Known::new(segment.len())).collect();
+        Ok(Self { segments, known })
     }
 
     /// Maps all segment files of the block in `dir`; a block without any has no chunks.
@@ -101,25 +100,34 @@ impl ChunkReader {
         self.read(chunk_ref, true)
     }
 
-    /// As [`chunk`](Self::chunk), but the checksum is verified only the first time: for files that do not
+    /// As [`chunk`](Self::chunk), with the number of samples where these are floats, and 0 elsewhere. The checksum is
+    /// verified only the first time, and later most chunks of floats are not even looked at: for files that do not
     /// change while they are open, and references that come from an index (one into the middle of a chunk
     /// would pass for that chunk).
     ///
     /// # Errors
     /// As [`chunk`](Self::chunk).
     #[inline]
-    pub fn chunk_once(&self, chunk_ref: u64) -> Result<RawChunk<'_>, Corrupt> {
-        let at = chunk_ref as u32 as usize / CHUNK_BYTES_MIN;
-        let word = self.intact.get((chunk_ref >> 32) as usize).and_then(|words| words.get(at / 64));
-        let bit = 1 << (at % 64);
-        if word.is_some_and(|word| word.load(Ordering::Relaxed) & bit != 0) {
-            return self.read(chunk_ref, false);
+    pub fn chunk_once(&self, chunk_ref: u64) -> Result<(RawChunk<'_>, u32), Corrupt> {
+        let (segment, offset) = ((chunk_ref >> 32) as usize, chunk_ref as u32 as usize);
+        let known = self.known.get(segment);
+        let found = known.map_or(Found::Nothing, |known| known.get(offset));
+        if let Found::Floats { payload_len, samples } = found {
+            let payload_offset = offset + FRAME;
+            let end = payload_offset + payload_len + CHECKSUM_LEN;
+            if let Some(body) = self.segments[segment].get(payload_offset..end) {
+                let payload = &body[..payload_len];
+                return Ok((RawChunk { encoding: Encoding::Xor, payload, payload_offset, end }, samples));
+            }
         }
-        let chunk = self.read(chunk_ref, true)?;
-        if let Some(word) = word {
-            word.fetch_or(bit, Ordering::Relaxed);
+        let chunk = self.read(chunk_ref, found != Found::Intact)?;
+        let samples =
+            if chunk.encoding.is_float() { sample_count(chunk.encoding, chunk.payload).unwrap_or(0) } else { 0 };
+        if let (Some(known), Found::Nothing) = (known, found) {
+            let is_usual = chunk.encoding == Encoding::Xor && chunk.payload_offset == offset + FRAME;
+            known.set(offset, chunk.end, is_usual.then_some((chunk.payload.len(), samples)));
         }
-        Ok(chunk)
+        Ok((chunk, samples))
     }
 
     /// As [`chunk`](Self::chunk), without the checksum: for where decoding checks enough.
@@ -130,11 +138,14 @@ impl ChunkReader {
         self.read(chunk_ref, false)
     }
 
-    /// Asks the CPU to fetch the begin of a chunk, which is soon to be read.
+    /// Asks the CPU to fetch what [`chunk_once`](Self::chunk_once) is soon going to read of a chunk.
     #[inline]
     pub fn prefetch(&self, chunk_ref: u64) {
-        let offset = chunk_ref as u32 as usize;
-        if let Some(begin) = self.segments.get((chunk_ref >> 32) as usize).and_then(|s| s.get(offset..offset + 1)) {
+        let (segment, offset) = ((chunk_ref >> 32) as usize, chunk_ref as u32 as usize);
+        if let Some(Found::Floats { .. }) = self.known.get(segment).map(|known| known.get(offset)) {
+            return;
+        }
+        if let Some(begin) = self.segments.get(segment).and_then(|s| s.get(offset..offset + 1)) {
             crate::prefetch(begin);
         }
     }
@@ -179,7 +190,7 @@ pub fn read_chunk(bytes: &[u8], offset: usize, check: bool) -> Result<RawChunk<'
         check_crc(cursor.be32()?, body, offset)?;
     } else {
         // Not looked at: that alone would fetch a line of memory.
-        cursor.take(4)?;
+        cursor.take(CHECKSUM_LEN)?;
     }
     let encoding = Encoding::from_byte(body[0]).map_err(|e| e.within("", start as u64))?;
     Ok(RawChunk { encoding, payload: &body[1..], payload_offset: start + 1, end: cursor.position() })

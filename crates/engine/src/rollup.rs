@@ -121,11 +121,13 @@ impl Shape {
     fn alive(&self, t: &[i64]) -> Range<usize> {
         let (Some(&first), Some(&last)) = (t.first(), t.last()) else { return 0..0 };
         let steps = self.grid.len();
+        let step = self.grid.step_ms.max(1);
         let until = |time: i64| {
-            let distance = i128::from(time) - i128::from(self.end(0));
-            // How many steps end before `time`.
-            let before =
-                (distance + i128::from(self.grid.step_ms.max(1)) - 1).div_euclid(self.grid.step_ms.max(1).into());
+            // How many steps end before `time`. Extremes take wider numbers, which divide slowly.
+            let before = match time.checked_sub(self.end(0)).and_then(|distance| distance.checked_add(step - 1)) {
+                Some(distance) => i128::from(distance.div_euclid(step)),
+                None => (i128::from(time) - i128::from(self.end(0)) + i128::from(step) - 1).div_euclid(step.into()),
+            };
             usize::try_from(before.max(0)).map_or(steps, |n| n.min(steps))
         };
         let from = until(first);

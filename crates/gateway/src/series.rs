@@ -359,14 +359,14 @@ fn from_segments(rows: Rows, segments: &ChunkReader, ask: &Ask) -> Parsed<Series
         if let Some(behind) = behind {
             segments.prefetch(behind.chunk_ref);
         }
-        let chunk = segments.chunk_once(located.chunk_ref)?;
+        let (chunk, samples) = segments.chunk_once(located.chunk_ref)?;
         // `chunk` has found the segment.
         let segment = (located.chunk_ref >> 32) as usize;
         let buffer = *buffer_of[segment].get_or_insert_with(|| {
             buffers.push(segments.segments()[segment].clone());
             (buffers.len() - 1) as u32
         });
-        Ok((chunk, buffer))
+        Ok((chunk, samples, buffer))
     })
 }
 
@@ -380,24 +380,29 @@ fn from_bytes(rows: Rows, bytes: Vec<Bytes>, ask: &Ask) -> Parsed<SeriesBatch> {
         let at = located.chunk_ref & 0xffff_ffff;
         let chunk = read_chunk(part, 0, true).map_err(|e| e.within(&segment_name(segment), at))?;
         buffers.push(part.clone());
-        Ok((chunk, (buffers.len() - 1) as u32))
+        Ok((chunk, floats(chunk.encoding, chunk.payload), (buffers.len() - 1) as u32))
     })
 }
 
-/// `read` is given a chunk and those behind it.
+/// How many samples a chunk has, if these are floats, as it says itself; its line of memory is here.
+fn floats(encoding: Encoding, payload: &[u8]) -> u32 {
+    if encoding.is_float() { sample_count(encoding, payload).unwrap_or(0) } else { 0 }
+}
+
+/// `read` is given a chunk and those behind it; gives it with the number of its floats and of its buffer.
 fn assemble<'a>(
     rows: Rows,
     ask: &Ask,
-    mut read: impl FnMut(&[Located], &mut Vec<Bytes>) -> Parsed<(RawChunk<'a>, u32)>,
+    mut read: impl FnMut(&[Located], &mut Vec<Bytes>) -> Parsed<(RawChunk<'a>, u32, u32)>,
 ) -> Parsed<SeriesBatch> {
     let (chunks, ends) = (Vec::with_capacity(rows.chunks.len()), Vec::with_capacity(rows.ends.len()));
     let mut batch = SeriesBatch { labels: rows.labels, chunks, ends, ..SeriesBatch::default() };
     let (mut first, mut bytes) = (0, 0);
     for &end in &rows.ends {
         for (i, located) in rows.chunks[..end as usize].iter().enumerate().skip(first) {
-            let (chunk, buffer) = read(&rows.chunks[i..], &mut batch.buffers)?;
+            let (chunk, samples, buffer) = read(&rows.chunks[i..], &mut batch.buffers)?;
             bytes += chunk.payload.len() as u64;
-            let meta = |aggregate, encoding: Encoding, offset: usize, payload: &[u8]| ChunkMeta {
+            let meta = |aggregate, encoding, offset: usize, payload: &[u8], samples| ChunkMeta {
                 min_time: located.min_time,
                 max_time: located.max_time,
                 resolution_ms: ask.block.resolution_ms,
@@ -408,11 +413,10 @@ fn assemble<'a>(
                 // Segment files are smaller than 4 GiB.
                 offset: offset as u32,
                 len: payload.len() as u32,
-                // Its line of memory is here now.
-                samples: if encoding.is_float() { sample_count(encoding, payload).unwrap_or(0) } else { 0 },
+                samples,
             };
             if chunk.encoding != Encoding::Aggregates {
-                batch.chunks.push(meta(Aggregate::Raw, chunk.encoding, chunk.payload_offset, chunk.payload));
+                batch.chunks.push(meta(Aggregate::Raw, chunk.encoding, chunk.payload_offset, chunk.payload, samples));
                 continue;
             }
             let parts = Aggregates::split(chunk.payload).map_err(|e| {
@@ -421,7 +425,8 @@ fn assemble<'a>(
             for (aggregate, encoding, payload) in parts.iter().filter(|(a, ..)| ask.request.aggregates.contains(a)) {
                 // A part of the chunk's payload.
                 let within = payload.as_ptr().addr() - chunk.payload.as_ptr().addr();
-                batch.chunks.push(meta(aggregate, encoding, chunk.payload_offset + within, payload));
+                let (offset, samples) = (chunk.payload_offset + within, floats(encoding, payload));
+                batch.chunks.push(meta(aggregate, encoding, offset, payload, samples));
             }
         }
         first = end as usize;

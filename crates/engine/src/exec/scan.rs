@@ -305,7 +305,7 @@ fn selection(scan: Scan, settings: &Settings) -> Select {
 fn morsel_size(shape: &Shape) -> usize {
     let samples = shape.samples();
     let day = 86_400_000;
-    let by_time = (16 * day / samples.max.saturating_sub(samples.min).max(1)).clamp(16, 256);
+    let by_time = (32 * day / samples.max.saturating_sub(samples.min).max(1)).clamp(32, 256);
     let by_steps = (1 << 16) / shape.grid.len().max(1);
     (by_time as usize).min(by_steps.max(1))
 }

@@ -97,15 +97,16 @@ fn add_resets(formula: Formula, sides: &Sides, v: &[f64], resets: &[u32], out: &
 
 widest_fused! {
     fn extrapolate_counter(formula: Formula, sides: &Sides, out: &mut [f64]) {
-        const BLOCK: usize = 64;
         let steps = out.len();
         for from in (0..steps).step_by(BLOCK) {
             let to = (from + BLOCK).min(steps);
             // Few windows begin so soon after a counter's start that it matters.
             if near_zero(sides, from, to) {
-                extrapolate::<true, FUSED>(formula, sides, from, to, out);
+                extrapolate::<true, false, FUSED>(formula, sides, from, to, out);
+            } else if is_covered(formula, sides, from, to) {
+                extrapolate::<false, true, FUSED>(formula, sides, from, to, out);
             } else {
-                extrapolate::<false, FUSED>(formula, sides, from, to, out);
+                extrapolate::<false, false, FUSED>(formula, sides, from, to, out);
             }
         }
     }
@@ -113,9 +114,20 @@ widest_fused! {
 
 widest_fused! {
     fn extrapolate_gauge(formula: Formula, sides: &Sides, out: &mut [f64]) {
-        extrapolate::<false, FUSED>(formula, sides, 0, out.len(), out);
+        let steps = out.len();
+        for from in (0..steps).step_by(BLOCK) {
+            let to = (from + BLOCK).min(steps);
+            if is_covered(formula, sides, from, to) {
+                extrapolate::<false, true, FUSED>(formula, sides, from, to, out);
+            } else {
+                extrapolate::<false, false, FUSED>(formula, sides, from, to, out);
+            }
+        }
     }
 }
+
+/// Steps that are looked at together.
+const BLOCK: usize = 32;
 
 /// Whether in one of the windows the line through the samples may meet zero between the window's start
 /// and its first sample. It cannot where the first value is at least twice the growth: extrapolation goes
@@ -126,8 +138,30 @@ fn near_zero(sides: &Sides, from: usize, to: usize) -> bool {
     first.iter().zip(last).fold(false, |near, (first, last)| near | (*first < 2.0 * (last - first)))
 }
 
+/// Whether in all of the windows the samples come so close to both edges that it is sure without a division: within 1.09
+/// of their average distance, where 1.1 is what counts.
 #[inline(always)]
-fn extrapolate<const ZERO: bool, const FUSED: bool>(
+fn is_covered(formula: Formula, sides: &Sides, from: usize, to: usize) -> bool {
+    let n = to - from;
+    let (lo, hi) = (&sides.lo()[from..][..n], &sides.hi()[from..][..n]);
+    let (first_t, last_t) = (&sides.firsts_t()[from..][..n], &sides.lasts_t()[from..][..n]);
+    let mut end = formula.end.wrapping_add(formula.step_ms.wrapping_mul(from as i64));
+    let mut covered = true;
+    for j in 0..n {
+        let gaps = hi[j].wrapping_sub(lo[j]).wrapping_sub(1) as i32;
+        let to_start = first_t[j].wrapping_sub(end.wrapping_sub(formula.window_ms)) as f64;
+        let to_end = end.wrapping_sub(last_t[j]) as f64;
+        let sampled = 1.09 * last_t[j].wrapping_sub(first_t[j]) as f64;
+        let widest = if to_start > to_end { to_start } else { to_end };
+        covered &= (gaps >= 1) & (widest * f64::from(gaps) < sampled);
+        end = end.wrapping_add(formula.step_ms);
+    }
+    covered
+}
+
+/// `ZERO`: where counters start may matter. `COVERED`: where the windows' edges are does not.
+#[inline(always)]
+fn extrapolate<const ZERO: bool, const COVERED: bool, const FUSED: bool>(
     formula: Formula,
     sides: &Sides,
     from: usize,
@@ -148,7 +182,7 @@ fn extrapolate<const ZERO: bool, const FUSED: bool>(
             sampled: last_t[j].wrapping_sub(first_t[j]),
             first: first_v[j],
         };
-        out[j] = formula.window_value::<ZERO, FUSED>(window, last_v[j] - first_v[j]);
+        out[j] = formula.window_value::<ZERO, COVERED, FUSED>(window, last_v[j] - first_v[j]);
         end = end.wrapping_add(formula.step_ms);
     }
 }
@@ -180,14 +214,22 @@ impl Formula {
             sampled: last.wrapping_sub(first),
             first: sides.firsts_v()[j],
         };
-        self.window_value::<true, false>(window, growth)
+        self.window_value::<true, false, false>(window, growth)
     }
 
     #[inline(always)]
-    fn window_value<const ZERO: bool, const FUSED: bool>(&self, window: Window, growth: f64) -> f64 {
+    fn window_value<const ZERO: bool, const COVERED: bool, const FUSED: bool>(
+        &self,
+        window: Window,
+        growth: f64,
+    ) -> f64 {
         let in_seconds = |ms: i64| self.thousand.divide::<FUSED>(ms as f64);
         let (mut to_start, mut to_end) = (in_seconds(window.to_start), in_seconds(window.to_end));
         let sampled = in_seconds(window.sampled);
+        if COVERED {
+            let factor = (sampled + to_start + to_end) / sampled;
+            return growth * self.per.divide::<FUSED>(factor);
+        }
         let average = sampled / f64::from(window.gaps);
         let threshold = average * 1.1;
         let half = average / 2.0;

@@ -1,5 +1,8 @@
 //! The samples on both sides of windows' edges, fetched while the edges are found.
 
+#[cfg(target_arch = "x86_64")]
+mod wide;
+
 use super::Shape;
 use super::windows::count_to;
 
@@ -89,11 +92,53 @@ const ABREAST: usize = 8;
 fn walk<const BEHIND: bool, const UPTO: bool>(
     t: &[i64],
     v: &[f64],
+    instants: (i64, i64),
+    place: &mut [u32],
+    behind: &mut Samples,
+    upto: &mut Samples,
+    at: usize,
+) {
+    #[cfg(target_arch = "x86_64")]
+    if wide::available() {
+        #[expect(unsafe_code, reason = "calling a function with target features from one without")]
+        // SAFETY: the CPU has the features, as was just looked up.
+        return unsafe { wide::walk::<BEHIND, UPTO>(t, v, instants, place, behind, upto, at) };
+    }
+    walk_by::<BEHIND, UPTO>(t, v, instants, place, behind, upto, at, abreast::<BEHIND, UPTO>);
+}
+
+/// Where steps that are tried in one go begin: the place and the instant of the first, and how far it is from one to
+/// the next.
+#[derive(Clone, Copy, Debug)]
+struct Try {
+    now: usize,
+    stride: usize,
+    instant: i64,
+    step: i64,
+}
+
+/// What lies at the steps that are tried, to be written.
+struct Found<'a> {
+    place: &'a mut [u32; ABREAST],
+    behind_t: &'a mut [i64; ABREAST],
+    behind_v: &'a mut [f64; ABREAST],
+    upto_t: &'a mut [i64; ABREAST],
+    upto_v: &'a mut [f64; ABREAST],
+}
+
+/// `together` finds the steps in one go that are as far from each other as the last two were; `false` where they
+/// are not.
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "the columns are borrowed one by one")]
+fn walk_by<const BEHIND: bool, const UPTO: bool>(
+    t: &[i64],
+    v: &[f64],
     (first, step): (i64, i64),
     place: &mut [u32],
     behind: &mut Samples,
     upto: &mut Samples,
     at: usize,
+    together: impl Fn(&[i64], &[f64], Try, Found<'_>) -> bool,
 ) {
     let n = place.len();
     let len = t.len().min(v.len());
@@ -113,27 +158,10 @@ fn walk<const BEHIND: bool, const UPTO: bool>(
             // All with a sample before and one behind.
             && now + stride > 0
             && now + stride * ABREAST < len
+            && together(t, v, Try { now, stride, instant, step }, Found { place, behind_t, behind_v, upto_t, upto_v })
         {
-            let mut right = true;
-            let mut next = now;
-            for k in 0..ABREAST {
-                next += stride;
-                let ([t_upto, t_behind], [v_upto, v_behind]) = (pair(t, next), pair(v, next));
-                right &= (t_behind > instant) & (t_upto <= instant);
-                place[k] = next as u32;
-                if BEHIND {
-                    (behind_t[k], behind_v[k]) = (t_behind, v_behind);
-                }
-                if UPTO {
-                    (upto_t[k], upto_v[k]) = (t_upto, v_upto);
-                }
-                instant = instant.wrapping_add(step);
-            }
-            if right {
-                (now, instant, i) = (next, end, i + ABREAST);
-                continue;
-            }
-            instant = end.wrapping_sub(step.wrapping_mul(ABREAST as i64));
+            (now, instant, i) = (now + stride * ABREAST, end, i + ABREAST);
+            continue;
         }
         let mut guess = (now + stride).min(len);
         while guess < len && t[guess] <= instant {
@@ -156,6 +184,27 @@ fn walk<const BEHIND: bool, const UPTO: bool>(
         instant = instant.saturating_add(step);
         i += 1;
     }
+}
+
+#[inline(always)]
+fn abreast<const BEHIND: bool, const UPTO: bool>(t: &[i64], v: &[f64], from: Try, found: Found<'_>) -> bool {
+    let Try { now, stride, mut instant, step } = from;
+    let mut right = true;
+    let mut next = now;
+    for k in 0..ABREAST {
+        next += stride;
+        let ([t_upto, t_behind], [v_upto, v_behind]) = (pair(t, next), pair(v, next));
+        right &= (t_behind > instant) & (t_upto <= instant);
+        found.place[k] = next as u32;
+        if BEHIND {
+            (found.behind_t[k], found.behind_v[k]) = (t_behind, v_behind);
+        }
+        if UPTO {
+            (found.upto_t[k], found.upto_v[k]) = (t_upto, v_upto);
+        }
+        instant = instant.wrapping_add(step);
+    }
+    right
 }
 
 /// The entries before `next` and there.

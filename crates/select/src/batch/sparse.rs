@@ -155,7 +155,6 @@ impl Batch {
         spans.clear();
         holes.clear();
         let mut list: Vec<(Encoding, &[u8])> = Vec::new();
-        let mut end = 0;
         for (k, i) in series.enumerate().filter(|(_, i)| self.has_replicas(*i)) {
             let chunks = self.batch.chunks_of(i);
             // Of others all was decoded.
@@ -181,20 +180,28 @@ impl Batch {
             }
             survey.settle();
             for other in &mut others[known..] {
-                let (spans, from, hole) = (&spans[other.spans.clone()], end, holes.len());
+                let (spans, from, hole) = (&spans[other.spans.clone()], list.len(), holes.len());
                 survey.needed(spans, needed);
                 for ((chunk, span), needed) in of_replica(chunks, other.replica).iter().zip(spans).zip(&*needed) {
                     if *needed {
                         let payload = self.batch.payload(chunk);
                         block::prefetch(payload);
                         list.push((chunk.encoding, payload));
-                        end += span.samples as usize;
                     } else {
                         holes.push(span.range);
                     }
                 }
-                (other.floats, other.holes) = (from..end, hole..holes.len());
+                // Which of the list they are; below, where their samples will be.
+                (other.floats, other.holes) = (from..list.len(), hole..holes.len());
             }
+        }
+        let mut end = 0;
+        for other in others {
+            let from = end;
+            for (encoding, payload) in &list[other.floats.clone()] {
+                end += sample_count(*encoding, payload)? as usize;
+            }
+            other.floats = from..end;
         }
         floats.clear();
         decode_many(&list, floats)

@@ -58,17 +58,14 @@ pub(super) fn decode(
             return false;
         }
     }
-    // Lanes go as far as the shortest of them.
-    order.sort_unstable_by_key(|part| part.count);
-    let mut buffer = Vec::with_capacity(order.len().min(LANES) * (longest + ROOM));
-    let mut ahead = Ahead::new(ahead, order.chunks(LANES).map(|some| some[0].count / TILE).sum());
-    let sound = order.chunks(LANES).all(|some| {
-        if some.len() < LANES_MIN {
-            some.iter().all(|part| alone(part, t, v))
-        } else {
-            batch(kernel, some, &mut buffer, &mut ahead, t, v)
-        }
-    });
+    // Those of one length begin and end side by side; what is left at the end are the shortest.
+    order.sort_unstable_by_key(|part| std::cmp::Reverse(part.count));
+    // A place for each lane. What others left behind a chunk does not matter: who reads it is past the end, and told so.
+    let place = longest + ROOM;
+    let mut buffer = vec![0; order.len().min(LANES) * place];
+    let samples: usize = order.iter().map(|part| part.count).sum();
+    let mut ahead = Ahead::new(ahead, samples / (LANES * TILE));
+    let sound = decode_all(kernel, &order, (&mut buffer, place), &mut ahead, t, v);
     ahead.rest();
     sound
 }
@@ -84,50 +81,77 @@ fn alone(part: &Part<'_>, t: &mut [Slot<i64>], v: &mut [Slot<f64>]) -> bool {
     super::decode(part.payload, &mut t[range.clone()], &mut v[range]).is_ok()
 }
 
-/// Decodes up to [`LANES`] chunks, of at least ten samples each.
-fn batch(
+/// What a lane is at.
+struct Work<'a> {
+    part: &'a Part<'a>,
+    /// Samples that are still to be decoded.
+    left: usize,
+    /// Where in the buffer its chunk is.
+    from: usize,
+}
+
+/// Decodes chunks of at least ten samples each: a lane that is through takes the next of them. The buffer has a place of
+/// so many bytes for each lane.
+fn decode_all(
     kernel: Kernel,
     parts: &[&Part<'_>],
-    buffer: &mut Vec<u8>,
+    (buffer, place): (&mut [u8], usize),
     ahead: &mut Ahead<'_>,
     t: &mut [Slot<i64>],
     v: &mut [Slot<f64>],
 ) -> bool {
+    let mut parts = parts.iter();
     let mut lanes = Lanes::default();
-    let mut steps = usize::MAX;
-    buffer.clear();
-    for (i, part) in parts.iter().enumerate() {
-        let range = part.at..part.at + part.count;
-        let Some(state) = begin::begin(part.payload, &mut t[range.clone()], &mut v[range]) else { return false };
-        let base = buffer.len() * 8;
-        lanes.set(i, &State { pos: base + state.pos, ..state });
-        lanes.base[i] = base as u64;
-        lanes.end[i] = (base + part.payload.len() * 8) as u64;
-        lanes.out[i] = part.at + 2;
-        steps = steps.min(part.count - 2);
-        buffer.extend_from_slice(part.payload);
-        buffer.resize(buffer.len() + ROOM, 0);
-    }
-    for i in parts.len()..LANES {
-        // Lanes to spare repeat the first chunk and write the same to the same place.
-        lanes.copy(0, i);
-    }
-    #[expect(unsafe_code, reason = "the kernels need CPU features that were looked for at run time")]
-    // SAFETY: the caller of `decode` found the CPU to have the features.
-    let sound = unsafe {
-        match kernel {
-            // Few chunks fill the narrower one.
-            Kernel::Avx512 if parts.len() > avx2::LANES => avx512::run(&mut lanes, steps, buffer, ahead, t, v),
-            _ => avx2::run(&mut lanes, parts.len(), steps, buffer, ahead, t, v),
+    // Of the first lanes; the others are spare.
+    let mut work: Vec<Work<'_>> = Vec::with_capacity(LANES);
+    loop {
+        let mut i = 0;
+        while i < LANES {
+            if work.get(i).is_some_and(|work| work.left > 0) {
+                i += 1;
+            } else if let Some(part) = parts.next() {
+                let from = work.get(i).map_or(i * place, |work| work.from);
+                if !lanes.take(i, part, (buffer, from), t, v) {
+                    return false;
+                }
+                let next = Work { part, left: part.count - 2, from };
+                if i == work.len() {
+                    work.push(next);
+                } else {
+                    work[i] = next;
+                }
+                i += 1;
+            } else if i < work.len() {
+                // The last one moves here.
+                work.swap_remove(i);
+                lanes.copy(work.len(), i);
+            } else {
+                break;
+            }
         }
-    };
-    sound
-        && parts.iter().enumerate().all(|(i, part)| {
-            let state = lanes.get(i);
-            let range = part.at + 2 + steps..part.at + part.count;
-            let state = State { pos: state.pos - lanes.base[i] as usize, ..state };
-            go_on(part.payload, state, &mut t[range.clone()], &mut v[range]).is_ok()
-        })
+        let count = work.len();
+        if count < LANES_MIN {
+            return work.iter().enumerate().all(|(i, work)| lanes.go_on_alone(i, work, t, v));
+        }
+        for i in count..LANES {
+            // Lanes to spare repeat the first chunk and write the same to the same place.
+            lanes.copy(0, i);
+        }
+        let steps = work.iter().map(|work| work.left).min().unwrap_or(0);
+        #[expect(unsafe_code, reason = "the kernels need CPU features that were looked for at run time")]
+        // SAFETY: the caller of `decode` found the CPU to have the features.
+        let sound = unsafe {
+            match kernel {
+                // Few chunks fill the narrower one.
+                Kernel::Avx512 if count > avx2::LANES => avx512::run(&mut lanes, steps, buffer, ahead, t, v),
+                _ => avx2::run(&mut lanes, count, steps, buffer, ahead, t, v),
+            }
+        };
+        if !sound {
+            return false;
+        }
+        work.iter_mut().for_each(|work| work.left -= steps);
+    }
 }
 
 /// [`State`] of each lane, and where it reads and writes.
@@ -148,6 +172,33 @@ struct Lanes {
 }
 
 impl Lanes {
+    /// Begins a chunk in lane `i`, copied to `from` in the buffer; `false` if it is damaged.
+    fn take(
+        &mut self,
+        i: usize,
+        part: &Part<'_>,
+        (buffer, from): (&mut [u8], usize),
+        t: &mut [Slot<i64>],
+        v: &mut [Slot<f64>],
+    ) -> bool {
+        let range = part.at..part.at + part.count;
+        let Some(state) = begin::begin(part.payload, &mut t[range.clone()], &mut v[range]) else { return false };
+        buffer[from..from + part.payload.len()].copy_from_slice(part.payload);
+        self.set(i, &State { pos: from * 8 + state.pos, ..state });
+        self.base[i] = from as u64 * 8;
+        self.end[i] = (from + part.payload.len()) as u64 * 8;
+        self.out[i] = part.at + 2;
+        true
+    }
+
+    /// Decodes what is left of the chunk in lane `i` by itself; `false` if it is damaged.
+    fn go_on_alone(&self, i: usize, work: &Work<'_>, t: &mut [Slot<i64>], v: &mut [Slot<f64>]) -> bool {
+        let end = work.part.at + work.part.count;
+        let (state, range) = (self.get(i), end - work.left..end);
+        let state = State { pos: state.pos - self.base[i] as usize, ..state };
+        go_on(work.part.payload, state, &mut t[range.clone()], &mut v[range]).is_ok()
+    }
+
     fn set(&mut self, i: usize, state: &State) {
         self.pos[i] = state.pos as u64;
         self.t[i] = state.t;

@@ -6,7 +6,7 @@ fn check(range: Range<usize>, patch: usize, pieces: &[(Range<usize>, Range<usize
         Columns { v: t.iter().map(|&t| t as f64).collect(), t, ..Columns::default() }
     };
     let (mut columns, patch) = (numbers(0, 30), numbers(1000, patch));
-    let (mut expected, mut from) = (Vec::new(), range.start);
+    let (mut expected, mut from) = (Vec::<i64>::new(), range.start);
     for (replaced, by) in pieces {
         expected.extend(&columns.t[from..replaced.start]);
         expected.extend(&patch.t[by.clone()]);

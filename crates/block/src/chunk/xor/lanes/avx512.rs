@@ -19,15 +19,16 @@ pub(super) fn available() -> bool {
     is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512dq")
 }
 
-/// One vector of lanes, in registers.
+/// One vector of lanes, in registers. The window is what moves its bits from the high end of a word to their
+/// place: down, then up.
 #[derive(Clone, Copy)]
 struct Group {
     pos: __m512i,
     t: __m512i,
     delta: __m512i,
     bits: __m512i,
-    width: __m512i,
-    trailing: __m512i,
+    down: __m512i,
+    up: __m512i,
 }
 
 /// Decodes `steps` samples per lane; `false` if a lane is damaged.
@@ -40,7 +41,7 @@ pub(super) fn run(
     t: &mut [Slot<i64>],
     v: &mut [Slot<f64>],
 ) -> bool {
-    let [mut a, mut b] = [load_group(lanes, 0), load_group(lanes, 1)];
+    let mut groups: [Group; GROUPS] = std::array::from_fn(|g| load_group(lanes, g));
     let mut tile = Tile([[[0; WIDE]; TILE]; 2 * GROUPS]);
     let mut left = steps;
     while left > 0 {
@@ -48,7 +49,7 @@ pub(super) fn run(
         left -= rows;
         ahead.tile();
         for k in 0..rows {
-            for group in [&mut a, &mut b] {
+            for group in &mut groups {
                 let (next, rare) = step(*group, buffer);
                 if rare == 0 {
                     *group = next;
@@ -61,12 +62,12 @@ pub(super) fn run(
                     *group = next;
                 }
             }
-            store(&mut tile.0[0][k], a.t);
-            store(&mut tile.0[1][k], a.bits);
-            store(&mut tile.0[2][k], b.t);
-            store(&mut tile.0[3][k], b.bits);
+            for (g, group) in groups.iter().enumerate() {
+                store(&mut tile.0[2 * g][k], group.t);
+                store(&mut tile.0[2 * g + 1][k], group.bits);
+            }
         }
-        for (g, group) in [&a, &b].into_iter().enumerate() {
+        for (g, group) in groups.iter().enumerate() {
             if is_past(group.pos, &lanes.end, g) {
                 return false;
             }
@@ -76,8 +77,9 @@ pub(super) fn run(
             }
         }
     }
-    store_group(lanes, 0, a);
-    store_group(lanes, 1, b);
+    for (g, group) in groups.into_iter().enumerate() {
+        store_group(lanes, g, group);
+    }
     true
 }
 
@@ -115,47 +117,44 @@ fn put_tile(
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq")]
 fn step(last: Group, buffer: &[u8]) -> (Group, u8) {
-    let one = _mm512_set1_epi64(1);
+    let number = |n: i64| _mm512_set1_epi64(n);
+    let (zero, one, two_ones) = (_mm512_setzero_si512(), number(1), number(0b11 << 62));
     let word = gather(last.pos, buffer);
     // Time: nothing, or 14 bits behind `10`.
     let has_dod = _mm512_movepi64_mask(word);
-    let mut rare = _mm512_movepi64_mask(_mm512_and_si512(word, _mm512_slli_epi64(word, 1)));
-    let dod = _mm512_sub_epi64(_mm512_slli_epi64(word, 2), _mm512_set1_epi64(1 << 50));
-    let dod = _mm512_add_epi64(_mm512_srai_epi64(dod, 50), one);
-    let delta = _mm512_mask_add_epi64(last.delta, has_dod, last.delta, dod);
+    let mut rare = _mm512_cmpge_epu64_mask(word, two_ones);
+    let dod = _mm512_srai_epi64(_mm512_sub_epi64(_mm512_slli_epi64(word, 2), number(1 << 50)), 50);
+    let delta = _mm512_mask_add_epi64(last.delta, has_dod, last.delta, _mm512_add_epi64(dod, one));
     let t = _mm512_add_epi64(last.t, delta);
-    let used = _mm512_mask_blend_epi64(has_dod, one, _mm512_set1_epi64(16));
-    let word = _mm512_sllv_epi64(word, used);
+    let used = _mm512_mask_blend_epi64(has_dod, one, number(16));
     // Value: the same, in the window, or in a new one.
-    let has_value = _mm512_movepi64_mask(word);
-    let is_new = _mm512_movepi64_mask(_mm512_and_si512(word, _mm512_slli_epi64(word, 1)));
-    let six = _mm512_set1_epi64(63);
-    let header = _mm512_srli_epi64(word, 51);
-    let leading = _mm512_and_si512(_mm512_srli_epi64(header, 6), _mm512_set1_epi64(31));
-    let new_width = _mm512_add_epi64(_mm512_and_si512(_mm512_sub_epi64(header, one), six), one);
-    let full = _mm512_set1_epi64(64);
-    let new_trailing = _mm512_sub_epi64(_mm512_sub_epi64(full, leading), new_width);
+    let value = _mm512_sllv_epi64(word, used);
+    let has_value = _mm512_movepi64_mask(value);
+    let is_new = _mm512_cmpge_epu64_mask(value, two_ones);
+    let leading = _mm512_and_si512(_mm512_srli_epi64(value, 57), number(31));
+    let new_down = _mm512_sub_epi64(zero, _mm512_srli_epi64(value, 51));
+    let down = _mm512_mask_and_epi64(last.down, is_new, new_down, number(63));
+    let up = _mm512_mask_sub_epi64(last.up, is_new, down, leading);
     // A window of more than 64 bits is damage: the scalar step says so.
-    rare |= is_new & _mm512_movepi64_mask(new_trailing);
-    let width = _mm512_mask_mov_epi64(last.width, is_new, new_width);
-    let trailing = _mm512_mask_mov_epi64(last.trailing, is_new, new_trailing);
-    let skip = _mm512_mask_blend_epi64(has_value, one, _mm512_set1_epi64(2));
-    let skip = _mm512_mask_mov_epi64(skip, is_new, _mm512_set1_epi64(13));
-    let start = _mm512_add_epi64(last.pos, _mm512_add_epi64(used, skip));
-    let pos = _mm512_mask_add_epi64(start, has_value, start, width);
-    // From the first load if it reaches so far, else from one at the value's own place.
-    let seven = _mm512_set1_epi64(7);
-    let first = _mm512_andnot_si512(seven, last.pos);
-    let far = _mm512_mask_cmpgt_epi64_mask(has_value, _mm512_sub_epi64(pos, first), full);
-    let mut field = _mm512_sllv_epi64(word, skip);
+    rare |= _mm512_movepi64_mask(up);
+    // The prefix, and with a value a whole word more, of which the window leaves out what is moved down.
+    let skip = _mm512_mask_blend_epi64(has_value, one, number(64 + 2));
+    let skip = _mm512_mask_mov_epi64(skip, is_new, number(64 + 13));
+    let end = _mm512_add_epi64(last.pos, _mm512_add_epi64(used, skip));
+    let pos = _mm512_mask_sub_epi64(end, has_value, end, down);
+    // The first load shows 57 bits at least; behind them it takes another one at the value's own place. A rotation
+    // takes the prefix to the low end, from where moving down drops it.
+    let mut field = _mm512_rolv_epi64(value, skip);
+    let far = _mm512_mask_cmpgt_epi64_mask(has_value, _mm512_sub_epi64(pos, last.pos), number(57));
     if far != 0 {
+        let start = _mm512_sub_epi64(end, number(64));
         field = _mm512_mask_mov_epi64(field, far, gather_where(far, start, buffer));
-        let first = _mm512_andnot_si512(seven, start);
-        rare |= _mm512_mask_cmpgt_epi64_mask(far, _mm512_sub_epi64(pos, first), full);
+        let first = _mm512_andnot_si512(number(7), start);
+        rare |= _mm512_mask_cmpgt_epi64_mask(far, _mm512_sub_epi64(pos, first), number(64));
     }
-    let xored = _mm512_sllv_epi64(_mm512_srlv_epi64(field, _mm512_sub_epi64(full, width)), trailing);
+    let xored = _mm512_sllv_epi64(_mm512_srlv_epi64(field, down), up);
     let bits = _mm512_mask_xor_epi64(last.bits, has_value, last.bits, xored);
-    let next = Group { pos, t, delta, bits, width, trailing };
+    let next = Group { pos, t, delta, bits, down, up };
     (next, rare)
 }
 
@@ -216,8 +215,8 @@ fn load_group(lanes: &Lanes, g: usize) -> Group {
         t: signed(&lanes.t),
         delta: signed(&lanes.delta),
         bits: load(&lanes.bits, g),
-        width: load(&lanes.width, g),
-        trailing: load(&lanes.trailing, g),
+        down: _mm512_sub_epi64(_mm512_set1_epi64(64), load(&lanes.width, g)),
+        up: load(&lanes.trailing, g),
     }
 }
 
@@ -230,8 +229,8 @@ fn store_group(lanes: &mut Lanes, g: usize, group: Group) {
     };
     put(&mut lanes.pos, group.pos);
     put(&mut lanes.bits, group.bits);
-    put(&mut lanes.width, group.width);
-    put(&mut lanes.trailing, group.trailing);
+    put(&mut lanes.width, _mm512_sub_epi64(_mm512_set1_epi64(64), group.down));
+    put(&mut lanes.trailing, group.up);
     let mut put_signed = |numbers: &mut [i64], value| {
         store(&mut row, value);
         numbers[g * WIDE..][..WIDE].copy_from_slice(&row.map(|n| n as i64));

@@ -1,0 +1,53 @@
+use super::{FRAME, Found, Known, UNIT};
+
+/// Chunks of the lengths one behind the other: each is known as what it was noted as, and nothing else is.
+fn check(frames: &[(usize, Option<(usize, u32)>)]) {
+    let mut at = 8;
+    let mut starts = Vec::new();
+    for (len, _) in frames {
+        starts.push(at);
+        at += len;
+    }
+    let known = Known::new(at);
+    let noted = |i: usize| {
+        let ((frame, floats), offset) = (frames[i], starts[i]);
+        let own = (offset + frame) / UNIT - offset / UNIT;
+        let room = own >= 22;
+        match floats {
+            _ if own < 2 => Found::Nothing,
+            Some((len, samples)) if room && (128..4096).contains(&len) && (1..256).contains(&samples) => {
+                Found::Floats { payload_len: len, samples }
+            }
+            _ => Found::Intact,
+        }
+    };
+    // From both ends, for neighbours must not spoil each other.
+    let mut order: Vec<_> = (0..frames.len()).collect();
+    order.sort_by_key(|i| (*i).min(frames.len() - i));
+    for (done, &i) in order.iter().enumerate() {
+        assert_eq!(known.get(starts[i]), Found::Nothing, "chunk {i} before");
+        known.set(starts[i], starts[i] + frames[i].0, frames[i].1);
+        known.set(starts[i], starts[i] + frames[i].0, frames[i].1);
+        for &i in &order[..=done] {
+            assert_eq!(known.get(starts[i]), noted(i), "chunk {i} at {}", starts[i]);
+        }
+    }
+    assert_eq!(known.get(at + 1000), Found::Nothing);
+}
+
+#[test]
+fn chunks_side_by_side_are_told_apart() {
+    for first in 8..80 {
+        let floats = |len: usize, samples: u32| (len + FRAME + 4, Some((len, samples)));
+        check(&[(first, None), floats(500, 120), floats(490, 119), (8, None), floats(180, 255), floats(128, 1)]);
+        check(&[(first, None), floats(4095, 255), floats(4096, 255), floats(300, 256), floats(127, 3), (9, None)]);
+        check(&[(first, None), (8, None), (8, None), floats(170, 200), floats(171, 200), floats(600, 0), (17, None)]);
+    }
+}
+
+#[test]
+fn what_lies_outside_is_not_known() {
+    let known = Known::new(0);
+    known.set(8, 700, Some((500, 120)));
+    assert_eq!(known.get(8), Found::Nothing);
+}
