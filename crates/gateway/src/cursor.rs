@@ -75,6 +75,8 @@ pub(crate) struct Cursor {
     /// and what came of it.
     sorted: Option<std::vec::IntoIter<(Labels, Vec<Located>)>>,
     given: u64,
+    /// Chunks of the last batch: the next one has about as many.
+    expected: usize,
     entry: SeriesEntry,
     /// Rows that were given out, for their memory.
     spare: Vec<Row>,
@@ -117,6 +119,7 @@ impl Cursor {
             unsorted: Vec::new(),
             sorted: None,
             given: 0,
+            expected: 0,
             entry: SeriesEntry::default(),
             spare: Vec::new(),
             shard_scratch: Vec::new(),
@@ -153,6 +156,7 @@ impl Cursor {
             self.sort(ask)?;
         }
         let mut out = Collector::new(&self.finals);
+        out.chunks.reserve(self.expected);
         let limit = if ask.request.limit == 0 { u64::MAX } else { ask.request.limit };
         let mut bytes = 0;
         let last = loop {
@@ -174,6 +178,7 @@ impl Cursor {
             self.given += 1;
             bytes += out.chunks[first..].iter().map(|c| u64::from(c.len)).sum::<u64>();
         };
+        self.expected = out.chunks.len();
         Ok(Rows { labels: out.labels.finish(), chunks: out.chunks, ends: out.ends, last })
     }
 

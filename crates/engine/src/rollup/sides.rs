@@ -217,3 +217,6 @@ fn pair<T: Copy>(column: &[T], next: usize) -> [T; 2] {
 fn part<T>(row: &mut [T], from: usize) -> Option<&mut [T; ABREAST]> {
     row.get_mut(from..)?.first_chunk_mut()
 }
+
+#[cfg(test)]
+mod tests;

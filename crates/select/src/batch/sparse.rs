@@ -12,7 +12,7 @@ use store::ChunkMeta;
 use store::dedup::{Cells, Part, Span, Stretch, Survey, stable};
 
 use super::splice::Piece;
-use super::{Batch, Mode, Scratch, grow, join, of_replica};
+use super::{Batch, Mode, RUN_CHUNKS, Scratch, grow, join, of_replica};
 
 /// Kept for its memory.
 #[derive(Debug, Default)]
@@ -154,7 +154,7 @@ impl Batch {
         others.clear();
         spans.clear();
         holes.clear();
-        let mut list: Vec<(Encoding, &[u8])> = Vec::new();
+        let mut list: Vec<(Encoding, &[u8])> = Vec::with_capacity(RUN_CHUNKS);
         for (k, i) in series.enumerate().filter(|(_, i)| self.has_replicas(*i)) {
             let chunks = self.batch.chunks_of(i);
             // Of others all was decoded.

@@ -206,3 +206,23 @@ fn lanes_are_dealt_first_fit() {
     split_lanes([(0, 9), (5, 14), (10, 19), (12, 13), (15, 20)].map(|(a, b)| TimeRange::new(a, b)), &mut lanes);
     assert_eq!(lanes, Lanes { of: vec![0, 1, 0, 2, 1], count: 3 });
 }
+
+#[test]
+fn the_middle_distance_is_found_by_counting_or_sorting() {
+    let mut state = 7_u64;
+    for case in 0..2_000 {
+        let mut below = |n: u64| {
+            state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+            (state >> 33) % n
+        };
+        let spread = [1, 8, 64, 65, 1_000_000][case % 5];
+        let mut distances: Vec<_> = (0..below(130)).map(|_| 15_000 + below(spread) as i64).collect();
+        if case % 7 == 0 {
+            distances.extend([1, i64::MAX, i64::MAX - 1]);
+        }
+        let mut sorted = distances.clone();
+        sorted.sort_unstable();
+        let expected = sorted.len().checked_sub(1).map(|last| sorted[last / 2]);
+        assert_eq!(super::cells::middle(&mut distances), expected, "{sorted:?}");
+    }
+}

@@ -118,6 +118,13 @@ impl<'a> Timeline<'a> {
 
 /// The samples of ascending `times` within `range`.
 fn inside(times: &[i64], range: TimeRange) -> Range<usize> {
+    // Often it was cut to the range before.
+    if let (Some(&first), Some(&last)) = (times.first(), times.last())
+        && range.contains(first)
+        && range.contains(last)
+    {
+        return 0..times.len();
+    }
     let end = times.partition_point(|&t| t <= range.max);
     times[..end].partition_point(|&t| t < range.min)..end
 }

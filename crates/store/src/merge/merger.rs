@@ -210,6 +210,11 @@ impl Merger {
         let mut out = std::mem::take(&mut self.out);
         let lease = out.leases.take();
         self.out.leases = out.leases;
+        if !self.heap.is_empty() || !self.loose.is_empty() || !self.starved.is_empty() {
+            // What comes next is about as much; growing step by step would copy it again and again.
+            self.out.chunks.reserve(out.chunks.len() + out.chunks.len() / 8);
+            self.out.ends.reserve(out.ends.len() + 1);
+        }
         for source in &mut self.sources {
             source.restart(&mut self.out.labels);
         }
