@@ -123,6 +123,8 @@ struct Cell {
     ends: Option<(Pick, Pick)>,
     /// No distance between the taken samples of the elected replica is less.
     least_distance: i64,
+    /// Of a whole cell: none is more.
+    most_distance: i64,
     extra: Vec<Pick>,
     distances: Vec<i64>,
 }
@@ -156,17 +158,17 @@ impl Cell {
     fn is_whole(&mut self, timelines: &[Timeline<'_>]) -> bool {
         let slice = self.slices[self.elected].clone();
         let timeline = &timelines[self.elected];
-        if let Some((own, least)) = timeline.survey.and_then(|s| s.whole(self.start.div_euclid(CELL_MS)))
+        if let Some((own, seen)) = timeline.survey.and_then(|s| s.whole(self.start.div_euclid(CELL_MS)))
             && own == slice.len()
         {
-            self.least_distance = least;
+            (self.least_distance, self.most_distance) = (seen.least, seen.most);
             return true;
         }
         let times = &timeline.times[slice.clone()];
         let (Some(&first), Some(&last)) = (times.first(), times.last()) else { return false };
         let seen = look_over(times, timeline.floats(slice.clone()));
         let (least, most) = (seen.least, seen.most.max(first - self.start).max(self.end - last));
-        self.least_distance = least;
+        (self.least_distance, self.most_distance) = (least, seen.most);
         let (start, last) = (self.start, self.end - 1);
         let is_lone = || {
             let elected = self.elected;
@@ -238,6 +240,9 @@ impl Cell {
         if !self.whole || times.len() < 2 {
             return is_gap(distance, self.interval(timelines));
         }
+        if is_gap(distance, self.most_distance) {
+            return true;
+        }
         // What `is_gap` says, divided once instead of multiplied each time.
         let most = (distance.saturating_mul(2) - 1).div_euclid(3);
         let below = times.windows(2).filter(|pair| pair[1] - pair[0] <= most).count();
@@ -260,8 +265,12 @@ impl Cell {
             self.pick_all(timelines);
             return median(&self.picks, &self.slices, timelines, &mut self.distances);
         }
+        let distances = times.windows(2).map(|pair| pair[1] - pair[0]);
+        if let Some(interval) = middle_near(self.least_distance, distances.clone()) {
+            return interval;
+        }
         self.distances.clear();
-        self.distances.extend(times.windows(2).map(|pair| pair[1] - pair[0]));
+        self.distances.extend(distances);
         middle(&mut self.distances).unwrap_or(UNKNOWN_INTERVAL_MS)
     }
 
@@ -317,9 +326,16 @@ fn median(picks: &[Pick], slices: &[Range<usize>], timelines: &[Timeline<'_>], d
 pub(super) fn middle(distances: &mut [i64]) -> Option<i64> {
     let rank = distances.len().checked_sub(1)? / 2;
     let least = distances.iter().copied().min()?;
-    // Scrapes are regular: most distances are within some milliseconds of the least, and counting is quicker than sorting.
+    let counted = middle_near(least, distances.iter().copied());
+    Some(counted.unwrap_or_else(|| *distances.select_nth_unstable(rank).1))
+}
+
+/// As [`middle`], where it is within some milliseconds of the `least`. Scrapes are regular, so mostly it is, and
+/// counting is quicker than sorting.
+fn middle_near(least: i64, distances: impl ExactSizeIterator<Item = i64>) -> Option<i64> {
+    let rank = distances.len().checked_sub(1)? / 2;
     let mut counts = [0_usize; 64];
-    for distance in &*distances {
+    for distance in distances {
         let more = usize::try_from(distance.wrapping_sub(least).cast_unsigned());
         if let Some(count) = more.ok().and_then(|more| counts.get_mut(more)) {
             *count += 1;
@@ -330,10 +346,7 @@ pub(super) fn middle(distances: &mut [i64]) -> Option<i64> {
         seen += count;
         seen > rank
     });
-    Some(match found {
-        Some(more) => least + more as i64,
-        None => *distances.select_nth_unstable(rank).1,
-    })
+    found.map(|more| least + more as i64)
 }
 
 /// Moves `extra` into `picks`; of several at the same time the first replica's stays.

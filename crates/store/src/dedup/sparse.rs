@@ -4,7 +4,7 @@ use block::Columns;
 use model::TimeRange;
 
 use super::cells::{is_enough, is_gap};
-use super::scan::look_over;
+use super::scan::{Seen, look_over};
 use super::{CELL_MS, EDGE_MS};
 
 /// A chunk of floats that is not decoded yet.
@@ -62,8 +62,9 @@ struct Whole {
     open: bool,
     first: i64,
     last: i64,
-    /// The least distance of two samples.
+    /// The least and the most distance of two samples.
     least: i64,
+    most: i64,
 }
 
 impl Whole {
@@ -252,10 +253,11 @@ impl Survey {
         }
     }
 
-    /// The number of samples and their least distance in the cell with this number, if it is whole.
-    pub(super) fn whole(&self, number: i64) -> Option<(usize, i64)> {
+    /// The number of samples and what they look like in the cell with this number, if it is whole.
+    pub(super) fn whole(&self, number: i64) -> Option<(usize, Seen)> {
         let cell = self.cells.get(self.cells.partition_point(|cell| cell.number < number))?;
-        (cell.number == number).then_some((cell.own, cell.least))
+        let seen = Seen { least: cell.least, most: cell.most, stale: false };
+        (cell.number == number).then_some((cell.own, seen))
     }
 
     /// The spans that touch the range, and the part that does.
@@ -283,7 +285,8 @@ fn find_whole(t: &[i64], v: &[f64], inside: Range<usize>, cells: &mut Vec<Whole>
         let (first, last) = (times[0], times[n - 1]);
         let most = seen.most.max(first - start).max(behind - last);
         if n > 1 && !is_gap(most, seen.least) && !seen.stale {
-            cells.push(Whole { number, at, own: n, others: 0, open: false, first, last, least: seen.least });
+            let Seen { least, most, .. } = seen;
+            cells.push(Whole { number, at, own: n, others: 0, open: false, first, last, least, most });
         }
         (at, guess) = (at + n, n);
     }

@@ -223,6 +223,6 @@ fn the_middle_distance_is_found_by_counting_or_sorting() {
         let mut sorted = distances.clone();
         sorted.sort_unstable();
         let expected = sorted.len().checked_sub(1).map(|last| sorted[last / 2]);
-        assert_eq!(super::cells::middle(&mut distances), expected, "{sorted:?}");
+        assert_eq!(cells::middle(&mut distances), expected, "{sorted:?}");
     }
 }
