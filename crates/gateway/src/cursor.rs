@@ -11,13 +11,14 @@ use hashbrown::HashMap;
 use model::labels::SymbolId;
 use model::{LabelTable, LabelTableBuilder, Labels, Matcher};
 use request::{Context, MemoryLease};
+use store::order::HeldBack;
 use store::{Error, SeriesRequest};
 
 use crate::block::Block;
 use crate::expanded::Expanded;
 use crate::fetched::{Data, Fetched};
 use crate::index::Index;
-use crate::order::{Finals, HeldBack, Located, Row};
+use crate::order::{Finals, Located, Row};
 
 /// Series between two looks at the request's deadline.
 const CHECK_EVERY: usize = 256;
@@ -68,7 +69,7 @@ pub(crate) struct Cursor {
     loaded: usize,
     /// Covers the selection, and what had to be sorted.
     lease: MemoryLease,
-    held: HeldBack,
+    held: HeldBack<Row>,
     ready: VecDeque<Row>,
     /// Where the order has to be made anew: what was read for that,
     unsorted: Vec<(Labels, Vec<Located>)>,
@@ -190,10 +191,11 @@ impl Cursor {
             let Some(row) = self.read_row(ask)? else {
                 return Ok(if self.is_through() { self.held.pop() } else { None });
             };
-            while let Some(before) = self.held.pop_before(&ask.index, &mut self.finals, &row)? {
+            while let Some(before) = self.held.pop_before(|held| self.finals.waits(&ask.index, held, &row))? {
                 self.ready.push_back(before);
             }
-            self.ready.extend(self.held.hold(&ask.index, &mut self.finals, row)?);
+            let may_wait = self.finals.may_wait(&ask.index, &row)?;
+            self.ready.extend(self.held.hold(row, may_wait));
         }
     }
 

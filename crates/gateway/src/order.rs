@@ -1,10 +1,6 @@
-//! Final label sets in order.
-//!
-//! Series come from the index sorted by their own labels. External labels are added to all of them alike,
-//! which keeps the order but for one case: where a set is a prefix of another, and the other goes on with
-//! a name that comes before an added one, the two change places. So such a series is held back until
-//! those have passed. Where labels of the series themselves are removed or replaced, nothing is left of
-//! the order, and the selection is sorted anew.
+//! Final label sets, and what [`store::order`] asks of them to hold series back: all on symbols of the index.
+//! Where labels of the series themselves are removed or replaced, nothing is left of the order, and the
+//! selection is sorted anew.
 
 use block::Corrupt;
 use hashbrown::HashMap;
@@ -86,52 +82,25 @@ impl Finals {
         Ok(Labels::from_sorted(pairs))
     }
 
+    /// As [`store::order::waits`].
+    pub(crate) fn waits(&mut self, index: &Index, held: &Row, next: &Row) -> Result<bool, Corrupt> {
+        match next.labels.strip_prefix(&held.labels[..]) {
+            Some([(name, _), ..]) => self.precedes_added(index, Some(*name)),
+            _ => Ok(false),
+        }
+    }
+
+    /// Whether `row` may have to wait for one that comes after it.
+    pub(crate) fn may_wait(&mut self, index: &Index, row: &Row) -> Result<bool, Corrupt> {
+        self.precedes_added(index, row.labels.last().map(|&(name, _)| name))
+    }
+
     /// Whether a label of this name comes before one that is added.
     fn precedes_added(&mut self, index: &Index, name: Option<u32>) -> Result<bool, Corrupt> {
         Ok(match name {
             Some(name) => self.added_before(index, name)? < self.added.len(),
             None => !self.added.is_empty(),
         })
-    }
-}
-
-/// Series held back, each a prefix of the next.
-#[derive(Debug, Default)]
-pub(crate) struct HeldBack {
-    stack: Vec<Row>,
-}
-
-impl HeldBack {
-    /// A series that comes before `next` in the final order, if one is held; call until there is none.
-    pub(crate) fn pop_before(
-        &mut self,
-        index: &Index,
-        finals: &mut Finals,
-        next: &Row,
-    ) -> Result<Option<Row>, Corrupt> {
-        let Some(top) = self.stack.last() else { return Ok(None) };
-        if next.labels.starts_with(&top.labels) {
-            let continues_with = next.labels.get(top.labels.len()).map(|&(name, _)| name);
-            if continues_with.is_some() && finals.precedes_added(index, continues_with)? {
-                return Ok(None);
-            }
-        }
-        Ok(self.stack.pop())
-    }
-
-    /// Holds `row` back, or gives it back where nothing can come to stand before it.
-    pub(crate) fn hold(&mut self, index: &Index, finals: &mut Finals, row: Row) -> Result<Option<Row>, Corrupt> {
-        let last = row.labels.last().map(|&(name, _)| name);
-        if finals.precedes_added(index, last)? {
-            self.stack.push(row);
-            return Ok(None);
-        }
-        Ok(Some(row))
-    }
-
-    /// The next one once the last series has come.
-    pub(crate) fn pop(&mut self) -> Option<Row> {
-        self.stack.pop()
     }
 }
 

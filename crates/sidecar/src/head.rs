@@ -4,21 +4,25 @@
 mod collect;
 mod external;
 mod frames;
+mod ordered;
 mod remote_read;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ::request::Context;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use futures::stream::{BoxStream, StreamExt};
+use futures::stream::{self, BoxStream, StreamExt};
 use model::{Labels, TimeRange};
 use store::{Error, Extent, Frame, LabelsRequest, Names, Result, SeriesRequest, Store, StoreInfo, StoreKind};
 
 use crate::PrometheusClient;
 use collect::Collector;
 use external::Selected;
+use ordered::Ordered;
+use remote_read::Answer;
 
 /// What is known of a Prometheus server at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,19 +34,23 @@ pub struct HeadState {
 
 /// A Prometheus server as a store. External labels win over series labels of the same name.
 ///
-/// An answer is collected before its first series goes out, because external labels may change the
-/// order of series; it is held against the request's memory account.
+/// An answer streams: external labels change the order of a few series only, which are held back. It is
+/// collected before its first series goes out where Prometheus gives it in another order (label sets
+/// alone, samples) or some series has a label itself that is removed or replaced; then it is held against the
+/// request's memory account.
 #[derive(Debug)]
 pub struct PrometheusStore {
     client: PrometheusClient,
     state: ArcSwap<(HeadState, Arc<StoreInfo>)>,
+    /// Prometheus once gave series in another order than that of their labels.
+    disordered: Arc<AtomicBool>,
 }
 
 impl PrometheusStore {
     #[must_use]
     pub fn new(client: PrometheusClient, state: HeadState) -> Self {
         let info = info(&client, &state);
-        Self { client, state: ArcSwap::from_pointee((state, info)) }
+        Self { client, state: ArcSwap::from_pointee((state, info)), disordered: Arc::default() }
     }
 
     /// Takes over what was learned since.
@@ -89,28 +97,18 @@ impl Store for PrometheusStore {
 
     fn series(&self, cx: &Context, request: SeriesRequest) -> BoxStream<'static, Result<Frame>> {
         let Some(selected) = self.select(&request.matchers, request.range) else {
-            return futures::stream::empty().boxed();
+            return stream::empty().boxed();
         };
-        let (cx, client, external) = (cx.clone(), self.client.clone(), self.external_labels());
-        let batches = async move {
-            let mut collector = Collector::new(&cx, &external, &request)?;
-            if request.skip_chunks {
-                let sets = client.series(&selected.matchers, selected.range, 0).await.map_err(unavailable)?;
-                for labels in sets {
-                    cx.check()?;
-                    collector.add_labels(&labels)?;
-                }
-            } else {
-                remote_read::collect(&cx, &client, &selected, &request, &mut collector).await?;
-            }
-            cx.run(move || collector.finish()).await?
+        let ask = Ask {
+            cx: cx.clone(),
+            client: self.client.clone(),
+            external: self.external_labels(),
+            selected,
+            request,
+            disordered: Arc::clone(&self.disordered),
         };
-        futures::stream::once(batches)
-            .flat_map(|batches| match batches {
-                Ok(batches) => futures::stream::iter(batches.into_iter().map(|b| Ok(Frame::Batch(b)))).boxed(),
-                Err(e) => futures::stream::iter([Err(e)]).boxed(),
-            })
-            .boxed()
+        let answer = async move { ask.answer().await.unwrap_or_else(|e| stream::iter([Err(e)]).boxed()) };
+        stream::once(answer).flatten().boxed()
     }
 
     async fn label_names(&self, cx: &Context, request: LabelsRequest) -> Result<Names> {
@@ -143,6 +141,54 @@ impl Store for PrometheusStore {
         let any = selected.given().is_empty()
             || !self.client.series(&selected.matchers, selected.range, 1).await.map_err(unavailable)?.is_empty();
         Ok(limited(any.then(|| value.to_owned()).into_iter(), request.limit))
+    }
+}
+
+/// A request for series, on its way.
+struct Ask {
+    cx: Context,
+    client: PrometheusClient,
+    external: Labels,
+    selected: Selected,
+    request: SeriesRequest,
+    disordered: Arc<AtomicBool>,
+}
+
+impl Ask {
+    async fn answer(self) -> Result<BoxStream<'static, Result<Frame>>> {
+        let Self { cx, client, external, selected, request, disordered } = &self;
+        let mut collector = Collector::new(cx, external, request)?;
+        if request.skip_chunks {
+            let sets = client.series(&selected.matchers, selected.range, 0).await.map_err(unavailable)?;
+            for labels in sets {
+                cx.check()?;
+                collector.add(&labels.iter().collect::<Vec<_>>(), Vec::new())?;
+            }
+        } else {
+            let asked = remote_read::ask(client, selected, request);
+            let (answer, keeps_order) = futures::future::join(asked, self.keeps_order()).await;
+            match answer? {
+                Answer::Chunks(response) if keeps_order => {
+                    let ordered = Ordered::new(cx, external, request, Arc::clone(disordered))?;
+                    return Ok(ordered::read(cx, response, ordered));
+                }
+                answer => remote_read::collect(cx, answer, &mut collector).await?,
+            }
+        }
+        let batches = cx.run(move || collector.finish()).await??;
+        Ok(stream::iter(batches.into_iter().map(|batch| Ok(Frame::Batch(batch)))).boxed())
+    }
+
+    /// Whether no series has a label itself that is removed or replaced, as far as can be told.
+    async fn keeps_order(&self) -> bool {
+        if self.disordered.load(Ordering::Relaxed) {
+            return false;
+        }
+        // Of all series: that is quickly told, and what is not selected seldom has other names.
+        let Ok(names) = self.client.label_names(&[], self.selected.range, 0).await else { return false };
+        let goes =
+            |name: &String| self.external.get(name).is_some() || self.request.without_replica_labels.contains(name);
+        !names.iter().any(goes)
     }
 }
 

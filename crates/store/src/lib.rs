@@ -16,6 +16,7 @@ mod error;
 mod frame;
 mod limits;
 pub mod merge;
+pub mod order;
 mod proxy;
 mod request;
 mod tally;

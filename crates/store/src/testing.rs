@@ -267,3 +267,11 @@ pub fn labels_request(label: &str, matchers: Vec<Matcher>) -> LabelsRequest {
         block_matchers: Vec::new(),
     }
 }
+
+/// All label sets over the names `b`, `d`, `f` and `h` and two values, sorted: every pair of prefix and extension,
+/// with room for names between them.
+#[must_use]
+pub fn prefixes_and_extensions() -> BTreeSet<Labels> {
+    let values = |code: usize| (0..4).map(move |i| ["", "1", "2"][code / 3_usize.pow(i) % 3]);
+    (1..3_usize.pow(4)).map(|code| Labels::from_pairs(["b", "d", "f", "h"].into_iter().zip(values(code)))).collect()
+}

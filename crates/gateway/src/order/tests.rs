@@ -2,6 +2,9 @@ use std::collections::BTreeSet;
 
 use block::{BlockMeta, BlockWriter, Encoding, NewChunk, SeriesEntry, Ulid};
 
+use store::order::HeldBack;
+use store::testing::prefixes_and_extensions;
+
 use super::*;
 
 fn index(series: &BTreeSet<Labels>) -> (tempfile::TempDir, Index) {
@@ -25,20 +28,9 @@ fn whole(index: &Index) -> &block::IndexReader {
     }
 }
 
-/// All label sets over three names and two values: every pair of prefix and extension.
-fn all_sets() -> BTreeSet<Labels> {
-    let names = ["b", "d", "f", "h"];
-    let mut sets = BTreeSet::new();
-    for code in 1..3_usize.pow(4) {
-        let pair = |(i, name): (usize, &&'static str)| (*name, ["", "1", "2"][code / 3_usize.pow(i as u32) % 3]);
-        sets.insert(Labels::from_pairs(names.iter().enumerate().map(pair)));
-    }
-    sets
-}
-
 #[test]
 fn series_come_out_in_the_order_of_their_final_labels() {
-    let sets = all_sets();
+    let sets = prefixes_and_extensions();
     let (_dir, index) = index(&sets);
     for external in [&["a"][..], &["c"], &["e"], &["i"], &["c", "e"], &["a", "g"], &["c", "i"], &[]] {
         let external = Labels::from_pairs(external.iter().map(|n| (*n, "x")));
@@ -49,11 +41,12 @@ fn series_come_out_in_the_order_of_their_final_labels() {
             let mut entry = SeriesEntry::default();
             index.series(reference, &mut entry).unwrap();
             let row = Row { labels: entry.labels, chunks: Vec::new() };
-            while let Some(before) = held.pop_before(&index, &mut finals, &row).unwrap() {
+            while let Some(before) = held.pop_before(|top| finals.waits(&index, top, &row)).unwrap() {
                 out.push(before);
             }
-            out.extend(held.hold(&index, &mut finals, row).unwrap());
-            most = most.max(held.stack.len());
+            let may_wait = finals.may_wait(&index, &row).unwrap();
+            out.extend(held.hold(row, may_wait));
+            most = most.max(held.len());
         }
         while let Some(row) = held.pop() {
             out.push(row);
@@ -67,7 +60,7 @@ fn series_come_out_in_the_order_of_their_final_labels() {
 
 #[test]
 fn labels_of_the_series_itself_break_the_order() {
-    let (_dir, index) = index(&all_sets());
+    let (_dir, index) = index(&prefixes_and_extensions());
     let external = Labels::from_pairs([("d", "x"), ("z", "y")]);
     let mut finals = Finals::new(&index, &external, &["f".to_owned(), "z".to_owned()]).unwrap();
     assert!(!finals.keeps_order());

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use block::{Aggregate, Encoding};
 use bytes::Bytes;
 use model::{LabelTableBuilder, Labels};
@@ -9,28 +7,16 @@ use store::{ChunkMeta, Result, SeriesBatch, SeriesRequest};
 use super::external::final_labels;
 
 /// How many series go into one batch.
-const BATCH_SERIES: usize = 256;
+pub(super) const BATCH_SERIES: usize = 256;
 
 /// Collects an answer's series, gives them their final labels and their final order.
 #[derive(Debug)]
 pub(super) struct Collector {
     external: Labels,
-    request: Arc<SeriesRequest>,
-    series: Vec<(Labels, Vec<Piece>)>,
-    buffers: Vec<Bytes>,
+    request: SeriesRequest,
+    series: Vec<(Labels, Vec<NewChunk>)>,
     lease: MemoryLease,
     scratch: Vec<u8>,
-}
-
-/// A chunk and where its payload lies.
-#[derive(Clone, Copy, Debug)]
-struct Piece {
-    min_time: i64,
-    max_time: i64,
-    encoding: Encoding,
-    buffer: u32,
-    offset: u32,
-    len: u32,
 }
 
 /// A chunk as it came.
@@ -42,68 +28,56 @@ pub(super) struct NewChunk {
     pub(super) payload: Bytes,
 }
 
+/// About what a series takes.
+pub(super) fn held_bytes(labels: &[(&str, &str)], chunks: &[NewChunk]) -> u64 {
+    let text: usize = labels.iter().map(|(n, v)| n.len() + v.len() + 8).sum();
+    let payloads: usize = chunks.iter().map(|c| c.payload.len() + size_of::<NewChunk>()).sum();
+    (text + payloads + 64) as u64
+}
+
 impl Collector {
     pub(super) fn new(cx: &Context, external: &Labels, request: &SeriesRequest) -> Result<Self> {
         Ok(Self {
             external: external.clone(),
-            request: Arc::new(request.clone()),
+            request: request.clone(),
             series: Vec::new(),
-            buffers: Vec::new(),
             lease: cx.memory().lease(0)?,
             scratch: Vec::new(),
         })
     }
 
-    /// Adds a series without chunks.
-    pub(super) fn add_labels(&mut self, labels: &Labels) -> Result<()> {
-        self.add(labels.iter(), Vec::new())
-    }
-
     /// Adds a series, or more chunks of one that is there.
-    pub(super) fn add<'a>(
-        &mut self,
-        labels: impl Iterator<Item = (&'a str, &'a str)>,
-        chunks: Vec<NewChunk>,
-    ) -> Result<()> {
-        let external = self.external.clone();
-        let labels: Vec<_> = labels.collect();
+    pub(super) fn add(&mut self, labels: &[(&str, &str)], chunks: Vec<NewChunk>) -> Result<()> {
         let mut pairs = Vec::new();
-        final_labels(labels.iter().copied(), &external, &self.request.without_replica_labels, &mut pairs);
+        final_labels(labels.iter().copied(), &self.external, &self.request.without_replica_labels, &mut pairs);
         if let Some(shard) = &self.request.shard
             && !shard.holds(pairs.iter().copied(), &mut self.scratch)
         {
             return Ok(());
         }
-        let size: usize = pairs.iter().map(|(n, v)| n.len() + v.len() + 8).sum();
-        let payloads: usize = chunks.iter().map(|c| c.payload.len() + size_of::<Piece>()).sum();
-        self.lease.grow((size + payloads + 64) as u64)?;
-        let pieces = chunks.into_iter().map(|c| self.keep(c)).collect();
-        self.series.push((Labels::from_sorted(pairs), pieces));
+        self.lease.grow(held_bytes(&pairs, &chunks))?;
+        self.series.push((Labels::from_sorted(pairs), chunks));
         Ok(())
-    }
-
-    fn keep(&mut self, chunk: NewChunk) -> Piece {
-        let len = u32::try_from(chunk.payload.len()).unwrap_or(u32::MAX);
-        let buffer = u32::try_from(self.buffers.len()).unwrap_or(u32::MAX);
-        self.buffers.push(chunk.payload);
-        Piece { min_time: chunk.min_time, max_time: chunk.max_time, encoding: chunk.encoding, buffer, offset: 0, len }
     }
 
     /// All series sorted by final labels, those that became equal as one. CPU work.
     pub(super) fn finish(mut self) -> Result<Vec<SeriesBatch>> {
         self.series.sort_by(|a, b| a.0.cmp(&b.0));
-        let mut merged: Vec<(Labels, Vec<Piece>)> = Vec::with_capacity(self.series.len());
-        for (labels, pieces) in self.series {
+        let mut merged: Vec<(Labels, Vec<NewChunk>)> = Vec::with_capacity(self.series.len());
+        for (labels, chunks) in self.series {
             match merged.last_mut() {
-                Some((last, all)) if *last == labels => all.extend(pieces),
-                _ => merged.push((labels, pieces)),
+                Some((last, all)) if *last == labels => all.extend(chunks),
+                _ => merged.push((labels, chunks)),
             }
         }
         if self.request.limit > 0 {
             merged.truncate(usize::try_from(self.request.limit).unwrap_or(usize::MAX));
         }
-        let mut batches: Vec<SeriesBatch> =
-            merged.chunks_mut(BATCH_SERIES).map(|part| batch(part, &self.buffers)).collect();
+        let mut batches = Vec::with_capacity(merged.len().div_ceil(BATCH_SERIES));
+        let mut rest = merged.into_iter().peekable();
+        while rest.peek().is_some() {
+            batches.push(batch(rest.by_ref().take(BATCH_SERIES)));
+        }
         // The whole answer was built at once; its account is settled when the last batch goes.
         if let Some(last) = batches.last_mut() {
             last.lease = Some(self.lease);
@@ -112,26 +86,27 @@ impl Collector {
     }
 }
 
-fn batch(series: &mut [(Labels, Vec<Piece>)], buffers: &[Bytes]) -> SeriesBatch {
+/// Series in order as one batch.
+pub(super) fn batch(series: impl Iterator<Item = (Labels, Vec<NewChunk>)>) -> SeriesBatch {
     let mut labels = LabelTableBuilder::new();
     let mut batch = SeriesBatch::default();
-    for (set, pieces) in series {
+    for (set, mut chunks) in series {
         labels.push(set.iter());
-        pieces.sort_by_key(|p| (p.min_time, p.max_time));
-        for piece in pieces.iter() {
+        chunks.sort_by_key(|c| (c.min_time, c.max_time));
+        for chunk in chunks {
             batch.chunks.push(ChunkMeta {
-                min_time: piece.min_time,
-                max_time: piece.max_time,
+                min_time: chunk.min_time,
+                max_time: chunk.max_time,
                 resolution_ms: 0,
                 aggregate: Aggregate::Raw,
-                encoding: piece.encoding,
+                encoding: chunk.encoding,
                 replica: 0,
                 buffer: u32::try_from(batch.buffers.len()).unwrap_or(u32::MAX),
-                offset: piece.offset,
-                len: piece.len,
+                offset: 0,
+                len: u32::try_from(chunk.payload.len()).unwrap_or(u32::MAX),
                 samples: 0,
             });
-            batch.buffers.push(buffers[piece.buffer as usize].clone());
+            batch.buffers.push(chunk.payload);
         }
         batch.ends.push(u32::try_from(batch.chunks.len()).unwrap_or(u32::MAX));
     }

@@ -1,6 +1,8 @@
 use bytes::{Buf, Bytes, BytesMut};
 use crc32c::crc32c;
 
+use super::remote_read::broken;
+
 /// No frame of Prometheus is larger than its 1 MiB default by much; one series' largest chunk decides.
 const FRAME_BYTES_MAX: u64 = 64 << 20;
 
@@ -36,6 +38,11 @@ impl Frames {
     /// Whether bytes of an incomplete frame are left.
     pub(super) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
+    }
+
+    /// The stream has ended.
+    pub(super) fn end(&self) -> store::Result<()> {
+        if self.is_empty() { Ok(()) } else { Err(broken(&"the stream ends within a frame")) }
     }
 
     /// The length of the next frame's data and of the field that states it.

@@ -15,15 +15,17 @@ use super::frames::Frames;
 use super::unavailable;
 use crate::PrometheusClient;
 
-/// Reads all that is selected into `collector`: streamed chunks where Prometheus offers them, samples,
-/// encoded here, where it does not.
-pub(super) async fn collect(
-    cx: &Context,
-    client: &PrometheusClient,
-    selected: &Selected,
-    request: &SeriesRequest,
-    collector: &mut Collector,
-) -> Result<()> {
+/// An answer that has begun.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// Chunks, series by series in the order of their own labels.
+    Chunks(Response),
+    /// Samples, in one piece: what Prometheus gives that offers no other.
+    Samples(Response),
+}
+
+/// Asks for all that is selected.
+pub(super) async fn ask(client: &PrometheusClient, selected: &Selected, request: &SeriesRequest) -> Result<Answer> {
     let body = encode_request(selected, request).map_err(Error::Unavailable)?;
     let response = client.remote_read(body).await.map_err(unavailable)?;
     let streamed = response
@@ -31,7 +33,15 @@ pub(super) async fn collect(
         .get("content-type")
         .and_then(|v| v.to_str().ok())
         .is_some_and(|v| v.starts_with("application/x-streamed-protobuf"));
-    if streamed { read_chunks(cx, response, collector).await } else { read_samples(cx, response, collector).await }
+    Ok(if streamed { Answer::Chunks(response) } else { Answer::Samples(response) })
+}
+
+/// Reads all of an answer into `collector`; samples are encoded here.
+pub(super) async fn collect(cx: &Context, answer: Answer, collector: &mut Collector) -> Result<()> {
+    match answer {
+        Answer::Chunks(response) => read_chunks(cx, response, collector).await,
+        Answer::Samples(response) => read_samples(cx, response, collector).await,
+    }
 }
 
 fn encode_request(selected: &Selected, request: &SeriesRequest) -> std::result::Result<Vec<u8>, String> {
@@ -73,16 +83,22 @@ async fn read_chunks(cx: &Context, mut response: Response, collector: &mut Colle
         cx.check()?;
         cx.stats().add_bytes_fetched(bytes.len() as u64);
         frames.push(&bytes);
-        while let Some(data) = frames.next().map_err(|e| broken(&e))? {
-            let frame = pb::ChunkedReadResponse::decode(data).map_err(|e| broken(&e))?;
-            for series in frame.chunked_series {
-                let chunks = series.chunks.into_iter().map(chunk).collect::<Result<Vec<_>>>()?;
-                collector.add(labels(&series.labels)?.into_iter(), chunks)?;
-            }
-        }
+        each_series(&mut frames, |labels, chunks| collector.add(&labels, chunks))?;
     }
-    if !frames.is_empty() {
-        return Err(broken(&"the stream ends within a frame"));
+    frames.end()
+}
+
+/// Takes the series of all frames that are there whole, or parts of them.
+pub(super) fn each_series(
+    frames: &mut Frames,
+    mut take: impl FnMut(Vec<(&str, &str)>, Vec<NewChunk>) -> Result<()>,
+) -> Result<()> {
+    while let Some(data) = frames.next().map_err(|e| broken(&e))? {
+        let frame = pb::ChunkedReadResponse::decode(data).map_err(|e| broken(&e))?;
+        for series in frame.chunked_series {
+            let chunks = series.chunks.into_iter().map(chunk).collect::<Result<Vec<_>>>()?;
+            take(labels(&series.labels)?, chunks)?;
+        }
     }
     Ok(())
 }
@@ -107,7 +123,7 @@ async fn read_samples(cx: &Context, response: Response, collector: &mut Collecto
     for series in answer.results.into_iter().flat_map(|r| r.timeseries) {
         cx.check()?;
         let chunks = encode_samples(&series)?.into_iter().map(NewChunk::from).collect();
-        collector.add(labels(&series.labels)?.into_iter(), chunks)?;
+        collector.add(&labels(&series.labels)?, chunks)?;
     }
     Ok(())
 }
@@ -196,6 +212,6 @@ fn labels(labels: &[pb::Label]) -> Result<Vec<(&str, &str)>> {
     labels.iter().map(|l| Ok((text(&l.name)?, text(&l.value)?))).collect()
 }
 
-fn broken(e: &dyn std::fmt::Display) -> Error {
+pub(super) fn broken(e: &dyn std::fmt::Display) -> Error {
     Error::Unavailable(format!("prometheus' remote read answer cannot be read: {e}"))
 }
