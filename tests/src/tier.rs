@@ -60,8 +60,17 @@ pub fn sidecar_args(prometheus: &Prometheus, config: &Path) -> Vec<String> {
 /// # Errors
 /// When that does not happen.
 pub fn querier(name: &str, dir: &Path, endpoints: &[&str]) -> Result<Component> {
+    querier_with(name, dir, endpoints, &[])
+}
+
+/// As [`querier`], with more flags.
+///
+/// # Errors
+/// As [`querier`].
+pub fn querier_with(name: &str, dir: &Path, endpoints: &[&str], flags: &[&str]) -> Result<Component> {
     let mut args: Vec<String> = endpoints.iter().map(|e| format!("--endpoint={e}")).collect();
     args.push("--query.replica-label=replica".to_owned());
+    args.extend(flags.iter().map(|&flag| flag.to_owned()));
     let mut querier = Component::ready("query", name, dir, &args)?;
     let address = querier.process.http.clone();
     querier.process.wait("connected to all stores", |_| known(&address) == Some(endpoints.len()))?;

@@ -193,15 +193,25 @@ async fn check(gateway: &Gateway, row: &Value) {
     }
 }
 
-/// Three ways to the same bytes: mapped in place, indexes copied to disk, everything in memory.
+/// Four ways to the same bytes: mapped in place, indexes copied to disk, everything in memory, and indexes read
+/// by ranges with their ends on disk.
 async fn replay(archive: &str, record: &str) {
     let (Some(dir), Some(rows)) = (golden::bucket(archive), golden::lines(record)) else { return };
     let copies = tempfile::tempdir().unwrap();
     let remote = || Bucket::filesystem(&dir).unwrap().without_shortcuts();
-    let buckets =
-        [(Bucket::filesystem(&dir).unwrap(), None), (remote(), Some(copies.path().to_owned())), (remote(), None)];
-    for (bucket, data_dir) in buckets {
-        let gateway = Gateway::new(bucket, Settings { data_dir, ..Settings::default() });
+    let ends = tempfile::tempdir().unwrap();
+    let kept = |dir: &tempfile::TempDir, whole_index_share| Settings {
+        data_dir: Some(dir.path().to_owned()),
+        whole_index_share,
+        ..Settings::default()
+    };
+    for (bucket, settings) in [
+        (Bucket::filesystem(&dir).unwrap(), Settings::default()),
+        (remote(), kept(&copies, 1.0)),
+        (remote(), Settings::default()),
+        (remote(), kept(&ends, 0.0)),
+    ] {
+        let gateway = Gateway::new(bucket, settings);
         gateway.sync(NOW_MS).await.unwrap();
         let gateway = Arc::new(gateway);
         for row in &rows {

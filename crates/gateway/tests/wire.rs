@@ -33,29 +33,37 @@ fn normal(mut answer: Value) -> Value {
     answer
 }
 
-/// Asks a gateway over `bucket` through its gRPC server.
-async fn over_the_wire(bucket: Bucket, settings: Settings, asked: impl AsyncFnOnce(&Inspector)) {
-    let gateway = Gateway::new(bucket, settings);
+/// Asks a gateway over `bucket` through its gRPC server; gives its state after that.
+async fn over_the_wire(bucket: Bucket, settings: Settings, asked: impl AsyncFnOnce(&Inspector)) -> Value {
+    let gateway = Arc::new(Gateway::new(bucket, settings));
     gateway.sync(NOW_MS).await.unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let inspector = Inspector::new(&listener.local_addr().unwrap().to_string(), None, Duration::from_secs(60)).unwrap();
     let contexts: Contexts = Arc::new(|_| Context::inline(NOW_MS));
-    let server =
-        rpc::serve(Arc::new(gateway), contexts, listener, ServerSettings::default(), std::future::pending::<()>());
+    let (store, settings) = (Arc::clone(&gateway), ServerSettings::default());
+    let server = rpc::serve(store, contexts, listener, settings, std::future::pending::<()>());
     tokio::select! {
         served = server => panic!("the server ended: {served:?}"),
-        () = asked(&inspector) => {}
+        () = asked(&inspector) => gateway.debug(),
     }
 }
 
 async fn replay(archive: &str, record: &str) {
     let (Some(dir), Some(rows)) = (golden::bucket(archive), golden::lines(record)) else { return };
-    over_the_wire(Bucket::filesystem(&dir).unwrap(), Settings::default(), async |inspector: &Inspector| {
-        for row in &rows {
-            check(inspector, row).await;
-        }
-    })
-    .await;
+    let local = Bucket::filesystem(&dir).unwrap();
+    // As `--index-cache.whole-max-share=0` has it of a remote bucket: every index is large.
+    let by_ranges = Settings { whole_index_share: 0.0, ..Settings::default() };
+    for (bucket, settings, ranged) in
+        [(local.clone(), Settings::default(), false), (local.without_shortcuts(), by_ranges, true)]
+    {
+        let state = over_the_wire(bucket, settings, async |inspector: &Inspector| {
+            for row in &rows {
+                check(inspector, row).await;
+            }
+        });
+        let state = state.await;
+        assert_eq!(state["index_parts_cache"]["items"].as_u64().unwrap() > 0, ranged, "{state}");
+    }
 }
 
 async fn check(inspector: &Inspector, row: &Value) {

@@ -50,15 +50,24 @@ fn check_tier(dir: &Path, bucket: &Path, yaml: &str) {
     let all = [sidecars[0].grpc.as_str(), &sidecars[1].grpc, &store.grpc];
     let whole = tier::querier("query", dir, &all).expect("a querier");
     let stored = tier::querier("query-store", dir, &[&store.grpc]).expect("a querier over the store alone");
+    // The same with indexes that are read by ranges, and over a thin line.
+    let mut ranged_args = store_args;
+    ranged_args[1] = format!("--data-dir={}", dir.join("store-ranges").display());
+    let ranged_args = [&ranged_args[..], &["--index-cache.whole-max-share=0".to_owned()]].concat();
+    let ranged = Component::ready("store", "store-ranges", dir, &ranged_args).expect("a store");
+    let snappy = ["--grpc-compression=snappy"];
+    let ranged_alone = tier::querier_with("query-ranges", dir, &[&ranged.grpc], &snappy).expect("a querier over it");
 
     for (server, replica) in servers.iter().zip(PAIR) {
         let compare = Comparison { server, replica: replica.name };
         compare.history(&whole.process.http, history);
         compare.history(&stored.process.http, history);
+        compare.history(&ranged_alone.process.http, history);
         compare.present(&whole.process.http);
     }
     check_dedup(&whole.process.http, history);
     check_dedup(&stored.process.http, history);
+    check_dedup(&ranged_alone.process.http, history);
 }
 
 /// One Prometheus and what a querier says of the same replica.
