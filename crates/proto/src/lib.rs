@@ -22,6 +22,9 @@ pub mod hintspb {
     include!("generated/hintspb.rs");
 }
 
+/// The descriptors of all packages, as a `FileDescriptorSet`: for clients that ask a server what it offers.
+pub const DESCRIPTORS: &[u8] = include_bytes!("generated/descriptors.bin");
+
 /// Package `prometheus`: remote read.
 pub mod prometheus {
     include!("generated/prometheus.rs");

@@ -13,6 +13,9 @@ pub enum Error {
     /// The address cannot be listened on; the text says why. Correct it, or free it.
     #[error("{0}")]
     Listen(String),
+    /// What the server says of its services cannot be read: the committed descriptors are not what they were.
+    #[error("descriptors of the gRPC services: {0}")]
+    Descriptors(#[from] tonic_reflection::server::Error),
     /// Certificates or keys do not fit, or the transport failed.
     #[error("gRPC transport: {}", causes(.0))]
     Transport(#[from] tonic::transport::Error),

@@ -26,6 +26,8 @@ use crate::response::Reader;
 use crate::snappy::SnappyLayer;
 use crate::{missing, request, response};
 
+mod reflection;
+
 /// Makes a request's context; it is given the time that the client allows, if it says.
 pub type Contexts = Arc<dyn Fn(Option<Duration>) -> Context + Send + Sync>;
 
@@ -70,8 +72,8 @@ impl ServerTls {
     }
 }
 
-/// Serves `store` on `listener` as `thanos.Store` and `thanos.info.Info`, with `grpc.health.v1`, until
-/// `shutdown`; then calls under way have the grace period to end.
+/// Serves `store` on `listener` as `thanos.Store` and `thanos.info.Info`, with `grpc.health.v1` and
+/// `grpc.reflection`, until `shutdown`; then calls under way have the grace period to end.
 ///
 /// # Errors
 /// When the TLS settings do not fit or the server fails.
@@ -110,6 +112,8 @@ pub async fn serve(
         .add_service(store_service)
         .add_service(InfoServer::new(api))
         .add_service(health_service)
+        .add_service(reflection::current()?)
+        .add_service(reflection::old()?)
         .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), shutdown.clone());
     let overdue = async {
         shutdown.await;
