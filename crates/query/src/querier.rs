@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use api::{ApiError, ErrorType, Extras, Limit};
+use api::{ApiError, ErrorType, Extras, Limit, Notes};
 use axum::Router;
 use daemon::Shell;
 use model::Matcher;
@@ -45,6 +45,22 @@ struct Inner {
     active: ActiveQueries,
     journal: Journal,
     started_ms: i64,
+}
+
+/// How a query is evaluated.
+pub(crate) struct Planned {
+    pub(crate) plan: api::PlanTree,
+    /// Where it was.
+    pub(crate) given: Option<Given>,
+}
+
+/// What an evaluated query gave.
+pub(crate) struct Given {
+    /// `matrix`, `vector`, `scalar` or `string`.
+    pub(crate) kind: &'static str,
+    pub(crate) series: usize,
+    pub(crate) took: api::QueryStats,
+    pub(crate) notes: Notes,
 }
 
 impl Querier {
@@ -139,32 +155,19 @@ impl Querier {
         .await
     }
 
-    /// The plan of a query; where it is to be analysed, with what its parts took, and the query's value in words.
-    pub(crate) async fn plan(
-        &self,
-        evaluation: Evaluation,
-        client: Client,
-    ) -> Result<(api::PlanTree, Option<String>), ApiError> {
+    /// The plan of a query; where it is to be analysed, it is evaluated, and its parts tell what they took.
+    pub(crate) async fn plan(&self, evaluation: Evaluation, client: Client) -> Result<Planned, ApiError> {
         if !evaluation.analyze {
-            return Ok((evaluate::explain(&self.0.settings, &evaluation)?, None));
+            return Ok(Planned { plan: evaluate::explain(&self.0.settings, &evaluation)?, given: None });
         }
         let (Evaluated { value, analysis, notes, lease: _lease }, took) = self.run(evaluation, client).await?;
-        let count = match &value {
+        let series = match &value {
             model::Value::Scalar { .. } | model::Value::String { .. } => 1,
             model::Value::Vector(samples) => samples.len(),
             model::Value::Matrix(series) => series.len(),
         };
-        let mut words = format!("a {} of {count} series", value.kind());
-        words += &format!(
-            " in {}, of which {} waiting",
-            api::go_duration(took.eval + took.queue),
-            api::go_duration(took.queue)
-        );
-        words += &format!("; {} samples read", took.samples);
-        for note in notes.warnings.iter().chain(&notes.infos) {
-            words += &format!("; {note}");
-        }
-        Ok((analysis.unwrap_or_default(), Some(words)))
+        let given = Given { kind: value.kind(), series, took, notes };
+        Ok(Planned { plan: analysis.unwrap_or_default(), given: Some(given) })
     }
 
     /// Answers `query_explain` and `query_range_explain`.

@@ -12,7 +12,7 @@ use request::{Tally, Took};
 use super::escape;
 use crate::asked::Asked;
 use crate::params::Evaluation;
-use crate::querier::Querier;
+use crate::querier::{Given, Planned, Querier};
 
 /// Parts that are shown; a query may have a hundred thousand.
 const ROWS_MAX: usize = 1000;
@@ -48,15 +48,29 @@ pub(crate) async fn explain(State(querier): State<Querier>, request: Request) ->
         Err(e) => Err(e),
     };
     match planned {
-        Ok((plan, words)) => {
-            let words = words.map_or(String::new(), |words| format!("<p>It gave {}.\n", escape(&words)));
-            page(&prefix, &params, &(words + &table(&plan)), StatusCode::OK)
+        Ok(Planned { plan, given }) => {
+            let given = given.as_ref().map_or(String::new(), words);
+            page(&prefix, &params, &(given + &table(&plan)), StatusCode::OK)
         }
         Err(e) => {
             let status = StatusCode::from_u16(e.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             page(&prefix, &params, &complaint(&e), status)
         }
     }
+}
+
+/// What a query gave, and what there is to say of it.
+fn words(given: &Given) -> String {
+    let Given { kind, series, took, notes } = given;
+    let time = |took| go_duration(rounded(took));
+    let (all, waiting) = (time(took.eval + took.queue), time(took.queue));
+    let mut out = format!("<p>A {kind} of {series} series in {all}, of which {waiting} waiting; ");
+    let read = if took.samples == 0 { "no".to_owned() } else { grouped(took.samples) };
+    out += &format!("{read} samples were read.\n");
+    for note in notes.warnings.iter().chain(&notes.infos) {
+        out += &format!("<p class=w>{}\n", escape(note));
+    }
+    out
 }
 
 fn complaint(e: &ApiError) -> String {

@@ -76,7 +76,7 @@ async fn the_page_shows_a_plan_and_what_it_took() {
     assert!(status == 200 && plan.contains("<code>rate(up[1m])</code>") && plan.contains("fuse, hint"), "{plan}");
     assert!(plan.contains(r#"value="sum by (job)(rate(up[1m]))""#) && !plan.contains("Samples"), "{plan}");
     let (status, analysis) = page(&format!("/explain?{QUERY}&analyze=true")).await;
-    let parts = ["It gave a matrix of 1 series in ", "stores: 1", "<code>memory</code>", "class=bar", ">Samples<"];
+    let parts = ["<p>A matrix of 1 series in ", "stores: 1", "<code>memory</code>", "class=bar", ">Samples<"];
     for part in parts {
         assert!(status == 200 && analysis.contains(part), "{part}: {analysis}");
     }
