@@ -136,7 +136,9 @@ fn depends_on_layout(culprit: &Culprit) -> bool {
     let last = culprit.operands.last();
     match culprit.ast.kind(operator(culprit)) {
         Kind::Call(call) => match call.func.id {
-            FunctionId::Changes => first.is_some_and(|operand| all_have(culprit, operand, any)),
+            FunctionId::Changes => {
+                first.is_some_and(|operand| all_have(culprit, operand, any) || holds_anchored_histograms(operand))
+            }
             FunctionId::HistogramQuantile => last.is_some_and(|operand| all_have(culprit, operand, negative)),
             // Its result has another label, of a name of its own.
             FunctionId::HistogramQuantiles => first.is_some_and(|operand| has_point(operand, None, negative)),
@@ -147,6 +149,11 @@ fn depends_on_layout(culprit: &Culprit) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether it was refused for them: by itself, a selector that is anchored gives no histograms.
+fn holds_anchored_histograms(operand: &Asked) -> bool {
+    matches!(&operand.expected, Answer::Refused { text, .. } if text == "anchored modifier is not supported with histograms")
 }
 
 /// Whether every series that is answered differently has such a point in the operand.
