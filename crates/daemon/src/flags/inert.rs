@@ -39,6 +39,12 @@ impl Inert {
     pub const fn refused(flag: &'static str, why: &'static str) -> Self {
         Self { flag, why, kind: Kind::Refused }
     }
+
+    /// Whether a value ends the start.
+    #[must_use]
+    pub const fn is_refused(&self) -> bool {
+        matches!(self.kind, Kind::Refused)
+    }
 }
 
 /// Those of every component.
