@@ -244,7 +244,7 @@ impl Bucket {
             return Ok(status(StatusCode::PRECONDITION_FAILED));
         }
         let signed = headers.get("x-amz-content-sha256").is_some_and(|sum| sum.as_bytes().starts_with(b"STREAMING-"));
-        let body = if signed { unframed(body)? } else { body.into() };
+        let body = if signed { Cow::Owned(unframed(body)?) } else { Cow::Borrowed(body) };
         let path = self.folder.join(key);
         std::fs::create_dir_all(path.parent().context("a file has a folder")?)?;
         std::fs::write(&path, &*body)?;
@@ -264,14 +264,14 @@ impl Bucket {
 
 /// The content of a body whose pieces are signed one by one: `<hexadecimal length>;chunk-signature=…`, then the
 /// piece, each with a line's end; the last one is empty.
-fn unframed(mut body: &[u8]) -> Result<Cow<'_, [u8]>> {
+fn unframed(mut body: &[u8]) -> Result<Vec<u8>> {
     let mut content = Vec::with_capacity(body.len());
     loop {
         let end = body.windows(2).position(|w| w == b"\r\n").context("a piece has no header")?;
         let header = std::str::from_utf8(&body[..end])?;
         let len = usize::from_str_radix(header.split(';').next().unwrap_or_default(), 16)?;
         if len == 0 {
-            return Ok(content.into());
+            return Ok(content);
         }
         let rest = &body[end + 2..];
         content.extend_from_slice(rest.get(..len).context("a piece is cut off")?);

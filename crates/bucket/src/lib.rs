@@ -26,6 +26,7 @@ pub use instrument::{BucketMetrics, Instrumented};
 pub use layout::BlockFile;
 pub use record::{Fault, Faults, Operation, Recorder};
 pub use sync::{
-    Broken, Discovery, MetaSync, Partial, Selector, SelectorArgs, Snapshot, SyncMetrics, SyncOptions, SyncedBlock,
+    BLOCK_ID, Broken, Discovery, MetaSync, Partial, Selector, SelectorArgs, Snapshot, SyncMetrics, SyncOptions,
+    SyncedBlock,
 };
 pub use upload::{Uploaded, describe_files};

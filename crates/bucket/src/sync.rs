@@ -25,7 +25,7 @@ use discover::State;
 
 pub(crate) use known::{Known, Parsed, READ};
 pub use metrics::SyncMetrics;
-pub use selector::{Selector, SelectorArgs};
+pub use selector::{BLOCK_ID, Selector, SelectorArgs};
 
 /// How blocks are found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,12 +1,9 @@
 use std::sync::Arc;
 
 use block::{BlockMeta, Ulid};
-use bucket::{BlockFile, SyncedBlock};
+use bucket::{BLOCK_ID, BlockFile, SyncedBlock};
 use model::{Labels, Matcher, TimeRange};
 use request::Missing;
-
-/// The label that stands for a block's id where blocks are chosen.
-const BLOCK_ID: &str = "__block_id";
 
 /// A block of the bucket as the gateway sees it; its files are opened elsewhere.
 #[derive(Debug)]

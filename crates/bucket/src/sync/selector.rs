@@ -15,8 +15,8 @@ use serde::Deserialize;
 use crate::config::{path_or_content, yaml};
 use crate::{Error, Result};
 
-/// Stands among the labels for the block's id.
-const BLOCK_ID: &str = "__block_id";
+/// The label that stands for a block's id where blocks are chosen by their external labels; as in Thanos.
+pub const BLOCK_ID: &str = "__block_id";
 
 /// Where the rules come from.
 #[derive(Clone, Debug, Default, clap::Args)]
