@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -6,12 +7,14 @@ use std::thread;
 
 use parking_lot::{Condvar, Mutex};
 use request::CpuPool;
+use tokio::runtime::Handle;
 
 type Job = Box<dyn FnOnce() + Send>;
 
 /// A fixed number of threads that run CPU-bound jobs in the order they came. A job that panics fails its own
 /// request (the request sees [`request::Interrupted::Panicked`]); the thread goes on. The queue is as long as
-/// callers make it: each keeps a small multiple of [`CpuPool::threads`] in flight.
+/// callers make it: each keeps a small multiple of [`CpuPool::threads`] in flight. Jobs run in the context of the
+/// runtime that the pool was started in, if any: futures polled in them may use its timers and sockets.
 pub struct CpuThreads {
     queue: Arc<Queue>,
     threads: usize,
@@ -42,14 +45,25 @@ impl CpuThreads {
         let pool = Self { queue: Arc::default(), threads };
         for i in 0..threads {
             let queue = Arc::clone(&pool.queue);
-            thread::Builder::new().name(format!("cpu-{i}")).stack_size(8 << 20).spawn(move || queue.work())?;
+            let runtime = Handle::try_current().ok();
+            let work = move || {
+                let _context = runtime.as_ref().map(Handle::enter);
+                queue.work();
+            };
+            thread::Builder::new().name(format!("cpu-{i}")).stack_size(8 << 20).spawn(work)?;
         }
         Ok(pool)
     }
 }
 
+thread_local! {
+    /// The queue whose jobs this thread runs.
+    static OWN: Cell<*const Queue> = const { Cell::new(std::ptr::null()) };
+}
+
 impl Queue {
     fn work(&self) {
+        OWN.set(self);
         while let Some(job) = self.next() {
             // The panic hook has logged it; dropping the job's sender tells the request.
             let _panicked = catch_unwind(AssertUnwindSafe(job));
@@ -68,12 +82,26 @@ impl Queue {
             self.filled.wait(&mut state);
         }
     }
+
+    fn push(&self, push: impl FnOnce(&mut VecDeque<Job>)) {
+        let mut state = self.state.lock();
+        push(&mut state.jobs);
+        // One job of a thread's own is its next one: to wake another for it takes longer than most jobs do.
+        let others = state.jobs.len() > 1 || !std::ptr::eq(OWN.get(), self);
+        drop(state);
+        if others {
+            self.filled.notify_one();
+        }
+    }
 }
 
 impl CpuPool for CpuThreads {
     fn execute(&self, job: Job) {
-        self.queue.state.lock().jobs.push_back(job);
-        self.queue.filled.notify_one();
+        self.queue.push(|jobs| jobs.push_back(job));
+    }
+
+    fn resume(&self, job: Job) {
+        self.queue.push(|jobs| jobs.push_front(job));
     }
 
     fn threads(&self) -> usize {
@@ -94,3 +122,6 @@ impl fmt::Debug for CpuThreads {
         f.debug_struct("CpuThreads").field("threads", &self.threads).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -123,34 +124,54 @@ impl Querier {
     /// Answers `query` and `query_range`.
     pub(crate) async fn evaluate(&self, evaluation: Evaluation, client: Client) -> Answer {
         let (stats, as_text) = (evaluation.stats, evaluation.as_text);
-        let (Evaluated { value, notes, analysis, lease }, took) = self.run(evaluation, client).await?;
-        if let (true, Some(plan)) = (as_text, &analysis) {
-            return Ok(respond::text(plan.text()));
-        }
-        let extras = Extras { stats: stats.then_some(took), analysis };
-        respond::pieces(self.0.shell.pool(), &notes, api::query_result(value, &notes, &extras), lease).await
+        let pool = Arc::clone(self.0.shell.pool());
+        self.run(evaluation, client, async move |evaluated, took| {
+            let Evaluated { value, notes, analysis, lease } = evaluated;
+            if let (true, Some(plan)) = (as_text, &analysis) {
+                return Ok(respond::text(plan.text()));
+            }
+            let extras = Extras { stats: stats.then_some(took), analysis };
+            respond::pieces(&pool, &notes, api::query_result(value, &notes, &extras), lease).await
+        })
+        .await
     }
 
-    /// Evaluates when its turn comes.
-    async fn run(&self, evaluation: Evaluation, client: Client) -> Result<(Evaluated, api::QueryStats), ApiError> {
+    /// Evaluates when its turn comes, on the CPU pool, and goes on with what came of it there.
+    async fn run<T, F>(
+        &self,
+        evaluation: Evaluation,
+        client: Client,
+        go_on: impl FnOnce(Evaluated, api::QueryStats) -> F + Send + 'static,
+    ) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, ApiError>> + Send,
+    {
         let options = evaluation.options.clone();
         let endpoint = if evaluation.instant { "query" } else { "query_range" };
         let asked = (endpoint, evaluation.query.clone(), client);
         self.attend(&options, asked, async |cx, listed| {
             listed.set_waiting(true);
             let turn = self.0.gate.enter(&listed.entry().client.queue).await;
-            let _turn =
+            let turn =
                 turn.map_err(|e| ApiError::new(ErrorType::Unavailable, e.to_string()).for_limit(Limit::Concurrency))?;
             listed.set_waiting(false);
-            let queue = listed.entry().elapsed();
-            let evaluated = evaluate::evaluate(self.store(&options), &cx, &self.0.settings, &evaluation).await?;
-            let stats = api::QueryStats {
-                queue,
-                eval: listed.entry().elapsed().saturating_sub(queue),
-                samples: cx.stats().samples.load(Ordering::Relaxed),
-                peak_samples: cx.memory().peak() / 8,
+            let (querier, own) = (self.clone(), cx.clone());
+            let work = async move {
+                // Until nothing is under way any more.
+                let _turn = turn;
+                let queue = own.timer().elapsed();
+                let store = querier.store(&evaluation.options);
+                let evaluated = evaluate::evaluate(store, &own, querier.settings(), &evaluation).await?;
+                let stats = api::QueryStats {
+                    queue,
+                    eval: own.timer().elapsed().saturating_sub(queue),
+                    samples: own.stats().samples.load(Ordering::Relaxed),
+                    peak_samples: own.memory().peak() / 8,
+                };
+                go_on(evaluated, stats).await
             };
-            Ok((evaluated, stats))
+            cx.drive(work).await.map_err(interrupted)?
         })
         .await
     }
@@ -160,7 +181,8 @@ impl Querier {
         if !evaluation.analyze {
             return Ok(Planned { plan: evaluate::explain(&self.0.settings, &evaluation)?, given: None });
         }
-        let (Evaluated { value, analysis, notes, lease: _lease }, took) = self.run(evaluation, client).await?;
+        let run = self.run(evaluation, client, |evaluated, took| std::future::ready(Ok((evaluated, took))));
+        let (Evaluated { value, analysis, notes, lease: _lease }, took) = run.await?;
         let series = match &value {
             model::Value::Scalar { .. } | model::Value::String { .. } => 1,
             model::Value::Vector(samples) => samples.len(),

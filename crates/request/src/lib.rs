@@ -14,6 +14,7 @@ mod coverage;
 mod memory;
 mod pool;
 mod tally;
+mod task;
 
 pub use cancel::{Cancel, Interrupted};
 pub use coverage::{Coverage, Missing};
@@ -21,11 +22,13 @@ pub use memory::{MemoryAccount, MemoryBudget, MemoryExceeded, MemoryLease, Recla
 pub use pool::{CpuPool, InlinePool, Timer};
 pub use tally::{Tally, Took};
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use futures::channel::oneshot;
+use task::Task;
 
 /// One request's surroundings. Clones share everything.
 #[derive(Clone, Debug)]
@@ -190,6 +193,28 @@ impl Context {
             // The receiver is gone when the request was dropped; then nobody wants the result.
             let _unwanted = sender.send(job());
         }));
+        receiver.await.map_err(|_| Interrupted::Panicked)
+    }
+
+    /// Polls `work` on the CPU pool's threads until it is done, so that what it waits for from the pool comes back
+    /// to it without a change of threads, and what it computes itself holds up no async worker. Dropping the
+    /// returned future drops `work`. A panic in it is an [`Interrupted::Panicked`].
+    pub async fn drive<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Interrupted> {
+        self.check()?;
+        if self.inner.pool.is_inline() {
+            return Ok(work.await);
+        }
+        let (sender, receiver) = oneshot::channel();
+        let _owned = Task::start(
+            &self.inner.pool,
+            Box::pin(async move {
+                // The receiver is gone when the request was dropped; then nobody wants the result.
+                let _unwanted = sender.send(work.await);
+            }),
+        );
         receiver.await.map_err(|_| Interrupted::Panicked)
     }
 }

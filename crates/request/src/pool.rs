@@ -7,6 +7,17 @@ use futures::future::BoxFuture;
 pub trait CpuPool: Debug + Send + Sync {
     fn execute(&self, job: Box<dyn FnOnce() + Send>);
 
+    /// As [`CpuPool::execute`], before all that waits: for a short job that others wait for, as one that takes in
+    /// what jobs gave and hands out the next.
+    fn resume(&self, job: Box<dyn FnOnce() + Send>) {
+        self.execute(job);
+    }
+
+    /// Whether jobs run within [`CpuPool::execute`], on the caller's thread.
+    fn is_inline(&self) -> bool {
+        false
+    }
+
     /// How many jobs run at the same time; callers keep a small multiple of it in flight.
     fn threads(&self) -> usize;
 }
@@ -29,6 +40,10 @@ pub struct InlinePool;
 impl CpuPool for InlinePool {
     fn execute(&self, job: Box<dyn FnOnce() + Send>) {
         job();
+    }
+
+    fn is_inline(&self) -> bool {
+        true
     }
 
     fn threads(&self) -> usize {
