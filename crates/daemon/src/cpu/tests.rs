@@ -40,7 +40,7 @@ async fn jobs_have_the_runtime_s_context() {
     let pool = CpuThreads::start(1).unwrap();
     let (sender, receiver) = futures::channel::oneshot::channel();
     pool.execute(Box::new(move || {
-        futures::executor::block_on(tokio::time::sleep(Duration::from_millis(1)));
+        Handle::current().block_on(tokio::time::sleep(Duration::from_millis(1)));
         sender.send(()).unwrap();
     }));
     assert_eq!(receiver.await, Ok(()));
