@@ -217,7 +217,7 @@ impl Encoded for Batch {
             for (k, &to) in ends.iter().enumerate() {
                 let place = match scratch.sparse.pieces(k) {
                     [] => from..to,
-                    pieces => append(&mut out.together, from..to, &scratch.sparse.patch, pieces),
+                    pieces => append(&mut out.together, from..to, &scratch.sparse.sources(), pieces),
                 };
                 out.push(place);
                 from = to;
@@ -239,7 +239,7 @@ impl Encoded for Batch {
             let own = out.t.len();
             self.stitch(i..i + 1, (out, &[own]), scratch)?;
             if !scratch.sparse.pieces(0).is_empty() {
-                append(out, 0..own, &scratch.sparse.patch, scratch.sparse.pieces(0));
+                append(out, 0..own, &scratch.sparse.sources(), scratch.sparse.pieces(0));
                 out.t.drain(..own);
                 out.v.drain(..own);
                 out.st.drain(..own.min(out.st.len()));

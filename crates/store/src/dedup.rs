@@ -13,6 +13,7 @@
 mod cells;
 mod lanes;
 mod penalty;
+mod picker;
 mod scan;
 mod sparse;
 mod timeline;
@@ -21,6 +22,7 @@ mod union;
 pub use cells::{Cells, Part, stable};
 pub use lanes::{Lanes, split_lanes};
 pub use penalty::penalty;
+pub use picker::{Picker, Taken};
 pub use sparse::{Span, Stretch, Survey};
 pub use union::union;
 

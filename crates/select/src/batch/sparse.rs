@@ -9,7 +9,7 @@ use block::chunk::{decode_many, sample_count};
 use block::{Aggregate, Columns, Corrupt, Encoding};
 use model::TimeRange;
 use store::ChunkMeta;
-use store::dedup::{Cells, Part, Span, Stretch, Survey, stable};
+use store::dedup::{Cells, Part, Picker, Span, Stretch, Survey, Taken, stable};
 
 use super::splice::Piece;
 use super::{Batch, Mode, RUN_CHUNKS, Scratch, grow, join, of_replica};
@@ -23,21 +23,30 @@ pub(super) struct Sparse {
     /// The others' chunks.
     spans: Vec<Span>,
     /// Where their chunks are that are not decoded.
-    holes: Vec<TimeRange>,
+    holes: Vec<Span>,
     /// What is decoded of them.
     floats: Columns,
     needed: Vec<bool>,
+    picker: Picker,
     cells: Cells,
     unsettled: Vec<Stretch>,
-    /// What takes the place of some of the first replicas' samples.
-    pub(super) patch: Columns,
-    /// Where it does, series by series, and where those of each end.
+    /// What is merged sample by sample.
+    patch: Columns,
+    /// Where other samples take the place of the first replicas', series by series, and where those of each end.
     pieces: Vec<Piece>,
     ends: Vec<usize>,
-    none: Columns,
 }
 
+/// Of pieces, among [`Sparse::sources`].
+const FLOATS: usize = 0;
+const PATCH: usize = 1;
+
 impl Sparse {
+    /// What the pieces are taken from.
+    pub(super) fn sources(&self) -> [&Columns; 2] {
+        [&self.floats, &self.patch]
+    }
+
     /// The patches of a series, counted from the run's first.
     pub(super) fn pieces(&self, series: usize) -> &[Piece] {
         let from = series.checked_sub(1).map_or(0, |before| self.ends[before]);
@@ -96,10 +105,12 @@ impl Batch {
         sparse: &mut Sparse,
         replicas: &mut Vec<Columns>,
     ) -> Result<(), Corrupt> {
-        let Sparse { surveys, others, spans, holes, floats, cells, unsettled, patch, pieces, none, .. } = sparse;
+        let Sparse { surveys, others, spans, holes, floats, picker, cells, unsettled, patch, pieces, .. } = sparse;
         let from = others.partition_point(|other| other.series < k);
         let others = &others[from..from + others[from..].partition_point(|other| other.series == k)];
-        let Some(last) = others.last() else { return Ok(()) };
+        if others.is_empty() {
+            return Ok(());
+        }
         let any = |range: TimeRange| {
             others.iter().any(|other| {
                 let spans = &spans[other.spans.clone()];
@@ -107,34 +118,36 @@ impl Batch {
                 spans.get(next).is_some_and(|span| span.range.min <= range.max)
             })
         };
-        surveys[k].recount(others.iter().map(|other| &floats.t[other.floats.clone()]));
-        surveys[k].unsettled(any, unsettled);
-        // Numbers ascend, and the first replica's is the least.
-        let (lead, count) = (first_replica(chunks), last.replica + 1);
-        grow(replicas, count);
-        for Stretch { range, first } in &*unsettled {
-            let from = patch.mark();
-            let mut parts = vec![Part { columns: none, floats: 0..0, holes: &[] }; count];
-            parts[lead] = Part { columns: own, floats: first.clone(), holes: &[] };
-            for other in others {
-                let holes = &holes[other.holes.clone()];
-                parts[other.replica] = Part { columns: floats, floats: other.floats.clone(), holes };
+        let survey = &mut surveys[k];
+        survey.recount(others.iter().map(|other| (&floats.t[other.floats.clone()], &holes[other.holes.clone()])));
+        survey.unsettled(any, unsettled);
+        let mut parts = Vec::with_capacity(1 + others.len());
+        parts.push(Part { columns: own, floats: 0..0, holes: &[] });
+        parts.extend(others.iter().map(|other| {
+            let holes = &holes[other.holes.clone()];
+            Part { columns: floats, floats: other.floats.clone(), holes }
+        }));
+        for stretch in &*unsettled {
+            parts[0].floats = stretch.first.clone();
+            if let Some(taken) = picker.pick(&parts, survey, stretch) {
+                replace(&stretch.first, taken, pieces);
+                continue;
             }
-            if !cells.merge_within(&parts, (lead, &surveys[k]), *range, patch) {
+            let from = patch.mark();
+            if !cells.merge_within(&parts, (0, survey), stretch.range, patch) {
                 // Some sample that was left out matters after all.
                 patch.truncate(from);
-                for other in others {
-                    let near = |c: &&ChunkMeta| TimeRange::new(c.min_time, c.max_time).overlaps(*range);
-                    let near = of_replica(chunks, other.replica).iter().filter(near);
-                    self.decode_chunks(near, &mut replicas[other.replica])?;
+                grow(replicas, others.len());
+                for (other, columns) in others.iter().zip(&mut *replicas) {
+                    let near = |c: &&ChunkMeta| TimeRange::new(c.min_time, c.max_time).overlaps(stretch.range);
+                    self.decode_chunks(of_replica(chunks, other.replica).iter().filter(near), columns)?;
                 }
-                for other in others {
-                    let columns = &replicas[other.replica];
-                    parts[other.replica] = Part { columns, floats: 0..columns.t.len(), holes: &[] };
-                }
-                let _all_there = cells.merge_within(&parts, (lead, &surveys[k]), *range, patch);
+                let all = |columns| Part { columns, floats: 0..columns.t.len(), holes: &[] };
+                let parts: Vec<_> =
+                    parts[..1].iter().cloned().chain(replicas[..others.len()].iter().map(all)).collect();
+                let _all_there = cells.merge_within(&parts, (0, survey), stretch.range, patch);
             }
-            pieces.push(Piece { replaced: first.clone(), by: from.0..patch.t.len() });
+            pieces.push(Piece { replaced: stretch.first.clone(), by: from.0..patch.t.len(), source: PATCH });
         }
         Ok(())
     }
@@ -181,14 +194,14 @@ impl Batch {
             survey.settle();
             for other in &mut others[known..] {
                 let (spans, from, hole) = (&spans[other.spans.clone()], list.len(), holes.len());
-                survey.needed(spans, needed);
+                survey.needed(first, spans, needed);
                 for ((chunk, span), needed) in of_replica(chunks, other.replica).iter().zip(spans).zip(&*needed) {
                     if *needed {
                         let payload = self.batch.payload(chunk);
                         block::prefetch(payload);
                         list.push((chunk.encoding, payload));
                     } else {
-                        holes.push(span.range);
+                        holes.push(*span);
                     }
                 }
                 // Which of the list they are; below, where their samples will be.
@@ -230,6 +243,25 @@ impl Batch {
         stable(&columns[..count], out);
         Ok(())
     }
+}
+
+/// Adds the pieces that make of some of the first replica's floats what is taken of all parts.
+fn replace(first: &Range<usize>, taken: &[Taken], pieces: &mut Vec<Piece>) {
+    let (mut at, known) = (first.start, pieces.len());
+    let leave_out = |pieces: &mut Vec<Piece>, at: usize, to: usize| match pieces[known..].last_mut() {
+        _ if at == to => {}
+        Some(last) if last.replaced.end == at => last.replaced.end = to,
+        _ => pieces.push(Piece { replaced: at..to, by: 0..0, source: PATCH }),
+    };
+    for Taken { part, floats } in taken {
+        if *part == 0 {
+            leave_out(pieces, at, floats.start);
+            at = floats.end;
+        } else {
+            pieces.push(Piece { replaced: at..at, by: floats.clone(), source: FLOATS });
+        }
+    }
+    leave_out(pieces, at, first.end);
 }
 
 /// The number of the first replica.

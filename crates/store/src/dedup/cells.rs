@@ -3,9 +3,9 @@ use std::ops::Range;
 use block::Columns;
 use model::TimeRange;
 
-use super::scan::look_over;
+use super::scan::{count_within, look_over};
 use super::timeline::{Timeline, Writer};
-use super::{CELL_MS, EDGE_MS, Survey};
+use super::{CELL_MS, EDGE_MS, Span, Survey};
 
 /// What is taken for the scrape interval where no replica has two samples in a cell.
 const UNKNOWN_INTERVAL_MS: i64 = 60_000;
@@ -32,7 +32,7 @@ pub struct Part<'a> {
     pub floats: Range<usize>,
     /// Where samples of the replica may lie that are not among them, ascending;
     /// [`Survey::needed`] finds chunks that can be left out.
-    pub holes: &'a [TimeRange],
+    pub holes: &'a [Span],
 }
 
 /// Merges replicas of floats cell by cell. Kept for its memory.
@@ -97,6 +97,16 @@ pub(super) fn is_enough(own: usize, most: usize) -> bool {
 /// Over 1.5 intervals.
 pub(super) fn is_gap(distance: i64, interval: i64) -> bool {
     distance.saturating_mul(2) > interval.saturating_mul(3)
+}
+
+/// The longest interval for which a distance is a gap.
+pub(super) fn gap_for(distance: i64) -> i64 {
+    (distance.saturating_mul(2) - 1).div_euclid(3)
+}
+
+/// Whether the middle one of the distances between at least two times, of two the lower, is at most so much.
+pub(super) fn middle_is_within(times: &[i64], most: i64) -> bool {
+    count_within(times, most) > (times.len() - 2) / 2
 }
 
 /// One taken sample: its time, its replica and its place in that replica's timeline.
@@ -221,7 +231,10 @@ impl Cell {
         for replica in 0..timelines.len() {
             let near = before.slices[replica].start..after.slices[replica].end;
             let (first, last) = (from.t.max(border - EDGE_MS - 1), to.t.min(border + EDGE_MS));
-            timelines[replica].need(first.saturating_add(1), last.saturating_sub(1));
+            // Others do not fit.
+            let half = interval.saturating_add(1).div_euclid(2).max(1);
+            let (earliest, latest) = (from.t.saturating_add(half), to.t.saturating_sub(half));
+            timelines[replica].need(first.saturating_add(1).max(earliest), last.saturating_sub(1).min(latest));
             let times = &timelines[replica].times[near.clone()];
             let (a, b) = (times.partition_point(|&t| t <= first), times.partition_point(|&t| t < last));
             let candidates = samples(timelines, replica, near.start + a..near.start + b.max(a), false);
@@ -243,10 +256,7 @@ impl Cell {
         if is_gap(distance, self.most_distance) {
             return true;
         }
-        // What `is_gap` says, divided once instead of multiplied each time.
-        let most = (distance.saturating_mul(2) - 1).div_euclid(3);
-        let below = times.windows(2).filter(|pair| pair[1] - pair[0] <= most).count();
-        below > (times.len() - 2) / 2
+        middle_is_within(times, gap_for(distance))
     }
 
     /// Forgets what was taken.

@@ -40,6 +40,30 @@ pub(super) fn look_over(times: &[i64], values: &[f64]) -> Seen {
     look(times, values)
 }
 
+/// How many of the distances between neighbours are at most so much.
+pub(super) fn count_within(times: &[i64], most: i64) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2")]
+        fn wide(times: &[i64], most: i64) -> usize {
+            count(times, most)
+        }
+        if is_x86_feature_detected!("avx2") {
+            #[expect(unsafe_code, reason = "measured: the baseline compares 64 bits one by one")]
+            // SAFETY: the CPU has the feature, as was just looked up.
+            return unsafe { wide(times, most) };
+        }
+    }
+    count(times, most)
+}
+
+#[inline(always)]
+fn count(times: &[i64], most: i64) -> usize {
+    let pairs = times.iter().zip(times.get(1..).unwrap_or_default());
+    let more: i64 = pairs.map(|(a, b)| i64::from(b.wrapping_sub(*a) > most)).sum();
+    times.len().saturating_sub(1) - more as usize
+}
+
 #[inline(always)]
 fn look(times: &[i64], values: &[f64]) -> Seen {
     let pairs = times.iter().zip(times.get(1..).unwrap_or_default());

@@ -3,17 +3,28 @@ use std::ops::Range;
 use block::Columns;
 use model::TimeRange;
 
-use super::cells::{is_enough, is_gap};
+use super::cells::{gap_for, is_enough, is_gap, middle_is_within};
 use super::scan::{Seen, look_over};
 use super::{CELL_MS, EDGE_MS};
 
-/// A chunk of floats that is not decoded yet.
+/// By so much the intervals of neighbouring cells are taken to differ where it is foreseen what is needed.
+pub(super) const SLACK_MS: i64 = 2;
+
+/// Floats that are not decoded yet: a chunk, or what is left of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     /// Where its samples lie, closed.
     pub range: TimeRange,
     /// How many it has.
     pub samples: u32,
+}
+
+impl Span {
+    /// Whether one of these, which ascend, reaches into the range.
+    pub(super) fn any_in(spans: &[Self], range: TimeRange) -> bool {
+        let next = spans.partition_point(|span| span.range.max < range.min);
+        range.min <= range.max && spans.get(next).is_some_and(|span| span.range.min <= range.max)
+    }
 }
 
 /// How the first replica of a series, of which all samples are there, stands beside the others, of which
@@ -29,7 +40,7 @@ pub struct Survey {
     /// The first replica's floats in that range.
     inside: Range<usize>,
     /// The cells without a gap or marker, ascending.
-    cells: Vec<Whole>,
+    pub(super) cells: Vec<Whole>,
     /// Where cells follow each other of which all is certain, ascending.
     runs: Vec<Run>,
 }
@@ -50,21 +61,21 @@ pub struct Stretch {
 
 /// A cell in which the first replica leaves no gap and has no marker.
 #[derive(Clone, Copy, Debug)]
-struct Whole {
+pub(super) struct Whole {
     /// Counted from the epoch.
-    number: i64,
+    pub(super) number: i64,
     /// The first replica's samples among its floats.
-    at: usize,
-    own: usize,
+    pub(super) at: usize,
+    pub(super) own: usize,
     /// No more samples than this are of the replica that was weighed last.
     others: usize,
     /// Another replica may have more samples.
-    open: bool,
+    pub(super) open: bool,
     first: i64,
     last: i64,
     /// The least and the most distance of two samples.
-    least: i64,
-    most: i64,
+    pub(super) least: i64,
+    pub(super) most: i64,
 }
 
 impl Whole {
@@ -74,6 +85,11 @@ impl Whole {
 
     fn end(&self) -> i64 {
         self.start().saturating_add(CELL_MS)
+    }
+
+    /// Whether the scrape interval, of which all samples are among these, is at most so much.
+    fn interval_is_within(&self, times: &[i64], most: i64) -> bool {
+        most >= self.least && (most >= self.most || middle_is_within(&times[self.at..self.at + self.own], most))
     }
 
     fn goes_on_in(&self, next: &Self) -> bool {
@@ -121,19 +137,18 @@ impl Survey {
         }
     }
 
-    /// Settles more once the chunks are decoded that are needed: `others` gives the times of each other replica's
-    /// samples that are.
-    pub fn recount<'a>(&mut self, others: impl Iterator<Item = &'a [i64]> + Clone) {
+    /// Settles more once samples of the others are decoded: for each of them those that are, and where those lie that are
+    /// not.
+    pub fn recount<'a>(&mut self, others: impl Iterator<Item = (&'a [i64], &'a [Span])> + Clone) {
         let mut settled = false;
         for cell in self.cells.iter_mut().filter(|cell| cell.open) {
-            // All chunks that touch such a cell were needed.
-            let (min, end) = (cell.start().max(self.range.min), cell.end().min(self.range.max.saturating_add(1)));
-            let has_more = |times: &'a [i64]| {
+            let (min, max) = (cell.start().max(self.range.min), (cell.end() - 1).min(self.range.max));
+            let has_more = |(times, holes): (&'a [i64], &'a [Span])| {
                 let from = times.partition_point(|&t| t < min);
-                // As many as are enough, if there is one more.
-                let enough = times.get(from + cell.own..);
-                enough.and_then(|more| more.first()).is_some_and(|&t| t < end)
-                    && !is_enough(cell.own, times[from..].partition_point(|&t| t < end))
+                let known = times[from..].partition_point(|&t| t <= max);
+                let hidden = holes[holes.partition_point(|hole| hole.range.max < min)..].iter();
+                let hidden = hidden.take_while(|hole| hole.range.min <= max).map(|hole| hole.samples as usize);
+                !is_enough(cell.own, hidden.fold(known, usize::saturating_add))
             };
             cell.open = others.clone().any(has_more);
             settled |= !cell.open;
@@ -161,7 +176,8 @@ impl Survey {
 
     /// Which of another replica's chunks may matter, into `needed`, which is replaced: those that touch more than
     /// settled cells, and those that may fill a gap at the border of such cells, as far as that can be foreseen.
-    pub fn needed(&self, spans: &[Span], needed: &mut Vec<bool>) {
+    /// `first` is what was looked at.
+    pub fn needed(&self, first: &Columns, spans: &[Span], needed: &mut Vec<bool>) {
         needed.clear();
         let mut at = 0;
         needed.extend(spans.iter().map(|span| {
@@ -173,13 +189,13 @@ impl Survey {
                 && !self.runs.get(at).is_some_and(|run| run.from <= part.min && part.max < run.to)
         }));
         for run in &self.runs {
-            self.reach_before(run, spans, needed);
-            self.reach_behind(run, spans, needed);
+            self.reach_before(&first.t, run, spans, needed);
+            self.reach_behind(&first.t, run, spans, needed);
         }
     }
 
     /// Marks chunks that may fill a gap between a run's last sample and what comes after it.
-    fn reach_behind(&self, run: &Run, spans: &[Span], needed: &mut [bool]) {
+    fn reach_behind(&self, times: &[i64], run: &Run, spans: &[Span], needed: &mut [bool]) {
         if run.to > self.range.max {
             return;
         }
@@ -199,12 +215,13 @@ impl Survey {
             if latest < from {
                 return;
             }
-            *needed |= (latest - last.last).saturating_mul(2) >= last.least;
+            let most = gap_for(to.saturating_sub(last.last)).min((latest - last.last).saturating_mul(2));
+            *needed |= last.interval_is_within(times, most.saturating_add(SLACK_MS));
         }
     }
 
     /// Marks chunks that may fill a gap between what comes before a run and its first sample.
-    fn reach_before(&self, run: &Run, spans: &[Span], needed: &mut [bool]) {
+    fn reach_before(&self, times: &[i64], run: &Run, spans: &[Span], needed: &mut [bool]) {
         if run.from <= self.range.min {
             return;
         }
@@ -225,7 +242,8 @@ impl Survey {
             if earliest > to {
                 return;
             }
-            *needed |= (first.first - earliest).saturating_mul(2) >= first.least;
+            let most = gap_for(first.first.saturating_sub(from)).min((first.first - earliest).saturating_mul(2));
+            *needed |= first.interval_is_within(times, most.saturating_add(SLACK_MS));
         }
     }
 

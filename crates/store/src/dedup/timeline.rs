@@ -6,7 +6,7 @@ use block::Columns;
 use model::histogram::CounterResetHint;
 use model::{TimeRange, is_stale};
 
-use super::{Part, Survey};
+use super::{Part, Span, Survey};
 
 /// The samples of one replica in the order of time, whatever their kind.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(super) struct Timeline<'a> {
     /// How many floats lie before the first.
     skip: usize,
     /// Where samples may lie that are not known, ascending.
-    holes: &'a [TimeRange],
+    holes: &'a [Span],
     /// What is known of its cells beforehand.
     pub(super) survey: Option<&'a Survey>,
     /// Somebody asked for samples in a hole.
@@ -44,7 +44,7 @@ impl<'a> Timeline<'a> {
         Self::within(part.columns, floats, part.holes)
     }
 
-    fn within(columns: &'a Columns, floats: Range<usize>, holes: &'a [TimeRange]) -> Self {
+    fn within(columns: &'a Columns, floats: Range<usize>, holes: &'a [Span]) -> Self {
         Self {
             columns,
             times: Cow::Borrowed(&columns.t[floats.clone()]),
@@ -78,8 +78,7 @@ impl<'a> Timeline<'a> {
 
     /// Whether samples between two times, both included, may be unknown.
     pub(super) fn hides(&self, from: i64, to: i64) -> bool {
-        let next = self.holes.partition_point(|hole| hole.max < from);
-        self.holes.get(next).is_some_and(|hole| hole.min <= to)
+        Span::any_in(self.holes, TimeRange { min: from, max: to })
     }
 
     /// Notes that somebody needs all samples between two times, both included.

@@ -17,17 +17,52 @@ fn chunks(columns: &Columns, samples: usize) -> Vec<std::ops::Range<usize>> {
 }
 
 /// What [`lazily`] did.
+#[derive(Default)]
 struct Lazily {
     out: Columns,
-    /// How many chunks of the others were decoded.
+    /// How many chunks of the others were decoded to their ends.
     decoded: usize,
-    /// Whether those were all that it took.
-    sufficed: bool,
+    /// How many stretches were picked from replicas, merged, and merged with more than was thought to be needed.
+    picked: usize,
+    merged: usize,
+    missed: usize,
+}
+
+/// How many of the samples of a chunk of another replica are decoded before anything is known of the first's.
+type Ahead = fn(chunk: usize, samples: usize) -> usize;
+
+const NOTHING: Ahead = |_, _| 0;
+
+/// What is decoded of another replica.
+struct Known {
+    columns: Columns,
+    holes: Vec<Span>,
+}
+
+impl Known {
+    fn new(other: &Columns, parts: &[std::ops::Range<usize>], decoded: &[usize]) -> Self {
+        let mut some = Self { columns: Columns::default(), holes: Vec::new() };
+        for (part, decoded) in parts.iter().zip(decoded) {
+            let decoded = part.start..part.start + decoded;
+            some.columns.t.extend(&other.t[decoded.clone()]);
+            some.columns.v.extend(&other.v[decoded.clone()]);
+            if decoded.end < part.end {
+                let min = other.t[part.start].max(decoded.clone().last().map_or(i64::MIN, |last| other.t[last] + 1));
+                let range = TimeRange::new(min, other.t[part.end - 1]);
+                some.holes.push(Span { range, samples: (part.end - decoded.end) as u32 });
+            }
+        }
+        some
+    }
+
+    fn part(&self) -> Part<'_> {
+        Part { columns: &self.columns, floats: 0..self.columns.t.len(), holes: &self.holes }
+    }
 }
 
 /// Merges as readers do: the first replica's samples, and only where those are not settled what chunks of the
 /// others give that are needed.
-fn lazily(replicas: &[Columns], samples: usize, range: TimeRange) -> Lazily {
+fn lazily(replicas: &[Columns], samples: usize, range: TimeRange, ahead: Ahead) -> Lazily {
     let (first, others) = replicas.split_first().unwrap();
     let mut survey = Survey::default();
     survey.look(first, 0..first.t.len(), range);
@@ -39,52 +74,61 @@ fn lazily(replicas: &[Columns], samples: usize, range: TimeRange) -> Lazily {
     let spans: Vec<Vec<_>> =
         others.iter().zip(&parts).map(|(c, parts)| parts.iter().map(|r| span(c, r)).collect()).collect();
     spans.iter().for_each(|spans| survey.weigh(spans));
+    let mut decoded: Vec<Vec<_>> =
+        parts.iter().map(|parts| parts.iter().enumerate().map(|(i, part)| ahead(i, part.len())).collect()).collect();
+    let all = |decoded: &[Vec<usize>]| -> Vec<Known> {
+        others.iter().zip(&parts).zip(decoded).map(|((other, parts), n)| Known::new(other, parts, n)).collect()
+    };
+    let some = all(&decoded);
+    survey.recount(some.iter().map(|some| (&some.columns.t[..], &some.holes[..])));
     survey.settle();
-    let mut columns = vec![first.clone()];
-    let (mut holes, mut decoded) = (vec![Vec::new()], 0);
-    for ((other, parts), spans) in others.iter().zip(&parts).zip(&spans) {
+    for ((parts, spans), decoded) in parts.iter().zip(&spans).zip(&mut decoded) {
         let mut marks = vec![true];
-        survey.needed(spans, &mut marks);
+        survey.needed(first, spans, &mut marks);
         assert_eq!(marks.len(), spans.len());
-        let (mut some, mut left_out) = (Columns::default(), Vec::new());
-        for ((part, span), needed) in parts.iter().zip(spans).zip(&marks) {
-            if *needed {
-                some.t.extend(&other.t[part.clone()]);
-                some.v.extend(&other.v[part.clone()]);
-                decoded += 1;
-            } else {
-                left_out.push(span.range);
-            }
+        for ((part, needed), decoded) in parts.iter().zip(&marks).zip(decoded) {
+            *decoded = if *needed { part.len() } else { *decoded };
         }
-        columns.push(some);
-        holes.push(left_out);
     }
-    survey.recount(columns[1..].iter().map(|columns| &columns.t[..]));
+    let some = all(&decoded);
+    survey.recount(some.iter().map(|some| (&some.columns.t[..], &some.holes[..])));
     let mut unsettled = vec![Stretch { range: TimeRange::ALL, first: 0..7 }];
     survey.unsettled(|range| spans.iter().flatten().any(|span| span.range.overlaps(range)), &mut unsettled);
     assert!(unsettled.windows(2).all(|w| w[0].range.max < w[1].range.min && w[0].first.end <= w[1].first.start));
-    let (mut out, mut cells, mut sufficed) = (Columns::default(), Cells::default(), true);
+    let ends = |(parts, decoded): (&Vec<std::ops::Range<usize>>, &Vec<usize>)| {
+        parts.iter().zip(decoded).filter(|(part, decoded)| part.len() == **decoded).count()
+    };
+    let mut done = Lazily { decoded: parts.iter().zip(&decoded).map(ends).sum(), ..Lazily::default() };
+    let (mut cells, mut picker) = (Cells::default(), Picker::default());
     let mut from = range.min;
-    for Stretch { range: stretch, first: own } in unsettled {
-        assert_eq!(first.t[own].to_vec(), cut(first, stretch).t);
-        append(&mut out, first, TimeRange::new(from, stretch.min.saturating_sub(1)));
-        let parts: Vec<_> = columns
-            .iter()
-            .zip(&holes)
-            .map(|(columns, holes)| Part { columns, floats: 0..columns.t.len(), holes })
-            .collect();
-        let mark = out.mark();
-        if !cells.merge_within(&parts, (0, &survey), stretch, &mut out) {
-            out.truncate(mark);
-            let parts: Vec<_> =
-                replicas.iter().map(|columns| Part { columns, floats: 0..columns.t.len(), holes: &[] }).collect();
-            assert!(cells.merge_within(&parts, (0, &survey), stretch, &mut out));
-            sufficed = false;
+    for stretch in unsettled {
+        assert_eq!(first.t[stretch.first.clone()].to_vec(), cut(first, stretch.range).t);
+        append(&mut done.out, first, TimeRange::new(from, stretch.range.min.saturating_sub(1)));
+        let own = Part { columns: first, floats: stretch.first.clone(), holes: &[] };
+        let parts: Vec<_> = [own].into_iter().chain(some.iter().map(Known::part)).collect();
+        let mark = done.out.mark();
+        let whole: Vec<_> = replicas.iter().map(|c| Part { columns: c, floats: 0..c.t.len(), holes: &[] }).collect();
+        if let Some(taken) = picker.pick(&parts, &survey, &stretch) {
+            done.picked += 1;
+            for Taken { part, floats } in taken {
+                done.out.t.extend(&parts[*part].columns.t[floats.clone()]);
+                done.out.v.extend(&parts[*part].columns.v[floats.clone()]);
+            }
+            // So does the other way.
+            let mut merged = Columns::default();
+            assert!(cells.merge_within(&whole, (0, &survey), stretch.range, &mut merged));
+            assert_eq!(bits(&merged), bits(&cut(&done.out, stretch.range)));
+        } else if cells.merge_within(&parts, (0, &survey), stretch.range, &mut done.out) {
+            done.merged += 1;
+        } else {
+            done.out.truncate(mark);
+            assert!(cells.merge_within(&whole, (0, &survey), stretch.range, &mut done.out));
+            done.missed += 1;
         }
-        from = stretch.max.saturating_add(1);
+        from = stretch.range.max.saturating_add(1);
     }
-    append(&mut out, first, TimeRange::new(from, range.max));
-    Lazily { out, decoded, sufficed }
+    append(&mut done.out, first, TimeRange::new(from, range.max));
+    done
 }
 
 fn append(out: &mut Columns, from: &Columns, range: TimeRange) {
@@ -103,17 +147,18 @@ fn whole_cells_need_no_other_replica() {
     let start = 4 * CELL_MS * 236_111 - START_MS + 4 * CELL_MS;
     let (a, b) = (replica(start, vec![]), replica(start + 7_000, vec![]));
     let span = |from, cells| TimeRange::new(START_MS + from, START_MS + from + cells * CELL_MS - 1);
-    let plain = lazily(&[a.clone(), b.clone()], 120, span(start, 8));
-    assert!(plain.sufficed);
+    let plain = lazily(&[a.clone(), b.clone()], 120, span(start, 8), NOTHING);
+    assert_eq!(plain.missed, 0);
     assert_eq!(bits(&plain.out), bits(&cut(&a, span(start, 8))));
     assert_eq!(plain.decoded, 0);
-    let plain = lazily(&[a.clone(), b.clone()], 120, TimeRange::ALL);
+    let plain = lazily(&[a.clone(), b.clone()], 120, TimeRange::ALL, NOTHING);
     assert_eq!(bits(&plain.out), bits(&a));
-    assert!(plain.sufficed && plain.decoded <= 1, "{} chunks: only the last cell is not full", plain.decoded);
+    assert!(plain.missed == 0 && plain.decoded <= 1, "{} chunks: only the last cell is not full", plain.decoded);
     // Ten minutes in the middle of a cell.
     let a = replica(start, vec![(start + CELL_MS / 3, 600_000)]);
-    let merged = lazily(&[a.clone(), b.clone()], 120, TimeRange::ALL);
-    assert!(merged.sufficed && merged.decoded <= 2, "{} chunks", merged.decoded);
+    let merged = lazily(&[a.clone(), b.clone()], 120, TimeRange::ALL, NOTHING);
+    assert!(merged.missed == 0 && merged.decoded <= 2, "{} chunks", merged.decoded);
+    assert_eq!((merged.picked, merged.merged), (1, 1), "the last cell has a gap in both replicas");
     let mut all = Columns::default();
     stable(&[a, b], &mut all);
     assert_eq!(bits(&merged.out), bits(&all));
@@ -149,6 +194,11 @@ proptest! {
             (0..SPAN_MS, 0..SPAN_MS)
                 .prop_map(|(from, len)| Some(widen_to_cells(TimeRange::new(START_MS + from, START_MS + from + len)))),
         ],
+        ahead in prop_oneof![
+            Just(NOTHING),
+            Just((|_, samples| samples) as Ahead),
+            Just((|chunk, samples| samples * (chunk * 7 % 5) / 4) as Ahead),
+        ],
     ) {
         let interval_ms = replicas[0].0.interval_ms;
         let columns = replicas.iter().map(|(replica, markers, jitter)| {
@@ -160,6 +210,6 @@ proptest! {
         let range = window.unwrap_or(TimeRange::ALL);
         let mut all = Columns::default();
         stable(&columns.iter().map(|c| cut(c, range)).collect::<Vec<_>>(), &mut all);
-        prop_assert_eq!(bits(&lazily(&columns, samples, range).out), bits(&all));
+        prop_assert_eq!(bits(&lazily(&columns, samples, range, ahead).out), bits(&all));
     }
 }
