@@ -2,16 +2,17 @@
 #[cfg(target_arch = "x86_64")]
 pub(crate) const LINE: usize = 64;
 
-/// Asks the CPU to fetch bytes into the second-level cache, without waiting for them. Costs little and
+/// Asks the CPU to fetch items into the second-level cache, without waiting for them. Costs little and
 /// changes nothing else; on machines other than x86-64 it does nothing.
 #[inline]
-pub fn prefetch(bytes: &[u8]) {
+pub fn prefetch<T>(items: &[T]) {
     #[cfg(target_arch = "x86_64")]
-    for line in bytes.chunks(LINE) {
-        prefetch_line(line.as_ptr());
+    {
+        let begin = items.as_ptr().cast::<u8>();
+        (0..size_of_val(items)).step_by(LINE).for_each(|at| prefetch_line(begin.wrapping_add(at)));
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _nothing_to_do = bytes;
+    let _nothing_to_do = items;
 }
 
 /// As [`prefetch`], for the one line that a byte lies in, whether or not there is such a byte.

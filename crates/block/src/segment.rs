@@ -138,16 +138,18 @@ impl ChunkReader {
         self.read(chunk_ref, false)
     }
 
-    /// Asks the CPU to fetch what [`chunk_once`](Self::chunk_once) is soon going to read of a chunk.
+    /// Asks the CPU to fetch what [`chunk_once`](Self::chunk_once) is soon going to read of a chunk; `false` if that is
+    /// known already.
     #[inline]
-    pub fn prefetch(&self, chunk_ref: u64) {
+    pub fn prefetch(&self, chunk_ref: u64) -> bool {
         let (segment, offset) = ((chunk_ref >> 32) as usize, chunk_ref as u32 as usize);
         if let Some(Found::Floats { .. }) = self.known.get(segment).map(|known| known.get(offset)) {
-            return;
+            return false;
         }
         if let Some(begin) = self.segments.get(segment).and_then(|s| s.get(offset..offset + 1)) {
             crate::prefetch(begin);
         }
+        true
     }
 
     /// The payload as a slice that keeps its file alive; checksum verified.

@@ -42,7 +42,7 @@ pub(crate) struct Ask {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BatchSize {
     pub(crate) series: usize,
-    /// Of chunks; only known where they are fetched by range.
+    /// Of chunks, where they are fetched by range: else nothing is.
     pub(crate) bytes: u64,
 }
 
@@ -167,7 +167,6 @@ impl Cursor {
             if out.ends.len() >= ask.batch.series || bytes >= ask.batch.bytes {
                 break false;
             }
-            let first = out.chunks.len();
             if let Some(sorted) = &mut self.sorted {
                 let Some((labels, chunks)) = sorted.next() else { break true };
                 out.push_sorted(&labels, &chunks);
@@ -177,7 +176,9 @@ impl Cursor {
                 self.spare.push(row);
             }
             self.given += 1;
-            bytes += out.chunks[first..].iter().map(|c| u64::from(c.len)).sum::<u64>();
+            if ask.by_range {
+                bytes += out.last_chunks().iter().map(|c| u64::from(c.len)).sum::<u64>();
+            }
         };
         self.expected = out.chunks.len();
         Ok(Rows { labels: out.labels.finish(), chunks: out.chunks, ends: out.ends, last })
@@ -191,11 +192,22 @@ impl Cursor {
             let Some(row) = self.read_row(ask)? else {
                 return Ok(if self.is_through() { self.held.pop() } else { None });
             };
-            while let Some(before) = self.held.pop_before(|held| self.finals.waits(&ask.index, held, &row))? {
+            // Mostly one is ready then, and need not queue.
+            let mut first = self.held.pop_before(|held| self.finals.waits(&ask.index, held, &row))?;
+            while first.is_some()
+                && let Some(before) = self.held.pop_before(|held| self.finals.waits(&ask.index, held, &row))?
+            {
                 self.ready.push_back(before);
             }
             let may_wait = self.finals.may_wait(&ask.index, &row)?;
-            self.ready.extend(self.held.hold(row, may_wait));
+            match (self.held.hold(row, may_wait), &first) {
+                (Some(row), Some(_)) => self.ready.push_back(row),
+                (row, None) => first = row,
+                (None, Some(_)) => {}
+            }
+            if first.is_some() {
+                return Ok(first);
+            }
         }
     }
 
@@ -409,6 +421,12 @@ impl Collector {
     fn push_sorted(&mut self, labels: &Labels, chunks: &[Located]) {
         self.labels.push(labels);
         self.end(chunks);
+    }
+
+    /// Those of the last row.
+    fn last_chunks(&self) -> &[Located] {
+        let before = self.ends.len().checked_sub(2).map_or(0, |i| self.ends[i]);
+        &self.chunks[before as usize..]
     }
 
     fn end(&mut self, chunks: &[Located]) {

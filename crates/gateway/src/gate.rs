@@ -113,7 +113,11 @@ impl Held {
         match frame {
             Some(Ok(Frame::Batch(batch))) => {
                 answer.series += batch.len() as u64;
-                batch.chunks.iter().for_each(|c| metrics.sent_chunk_bytes.observe(f64::from(c.len)));
+                batch
+                    .runs
+                    .iter()
+                    .flat_map(|run| batch.chunks_in(run))
+                    .for_each(|c| metrics.sent_chunk_bytes.observe(f64::from(c.len)));
             }
             Some(Ok(Frame::Stats(stats))) => answer.stats.add(stats),
             Some(Ok(Frame::Missing(_))) => {}

@@ -33,6 +33,8 @@ pub(crate) struct Finals {
     /// Names that are not taken from the series: of removed and of external labels. As symbols.
     dropped: Vec<u32>,
     places: HashMap<u32, usize>,
+    /// The one that was asked for last: mostly it is asked for again.
+    last: Option<(u32, usize)>,
 }
 
 impl Finals {
@@ -46,7 +48,7 @@ impl Finals {
                 dropped.extend(index.symbol_ref(name)?);
             }
         }
-        Ok(Self { added, dropped, places: HashMap::new() })
+        Ok(Self { added, dropped, places: HashMap::new(), last: None })
     }
 
     /// Whether the series' own order still holds, but for prefixes.
@@ -60,12 +62,19 @@ impl Finals {
 
     /// How many of the added labels come before the label `name`.
     pub(crate) fn added_before(&mut self, index: &Index, name: u32) -> Result<usize, Corrupt> {
-        if let Some(&place) = self.places.get(&name) {
+        if let Some((_, place)) = self.last.filter(|(last, _)| *last == name) {
             return Ok(place);
         }
-        let text = index.symbol(name)?;
-        let place = self.added.partition_point(|(n, _)| n.as_str() < text);
-        self.places.insert(name, place);
+        let place = match self.places.get(&name) {
+            Some(&place) => place,
+            None => {
+                let text = index.symbol(name)?;
+                let place = self.added.partition_point(|(n, _)| n.as_str() < text);
+                self.places.insert(name, place);
+                place
+            }
+        };
+        self.last = Some((name, place));
         Ok(place)
     }
 

@@ -14,7 +14,7 @@ use futures::stream::{BoxStream, StreamExt};
 use futures::{TryStreamExt, future, stream};
 use model::Matcher;
 use request::Context;
-use store::{ChunkMeta, Error, Frame, PartialResponse, Result, SeriesBatch, SeriesRequest, show_matchers};
+use store::{ChunkList, ChunkMeta, Error, Frame, PartialResponse, Result, SeriesBatch, SeriesRequest, show_matchers};
 
 use crate::admit::{self, ChunkPool};
 use crate::ahead::Ahead;
@@ -256,9 +256,8 @@ impl Open {
 /// The batch with a lease on what it holds itself: fetched bytes are covered already, and mapped ones
 /// belong to the system.
 async fn held(cx: &Context, mut batch: SeriesBatch) -> Result<SeriesBatch> {
-    let buffers = batch.buffers.capacity() * size_of::<Bytes>();
-    let held = batch.labels.bytes() + batch.chunks.capacity() * size_of::<ChunkMeta>() + buffers;
-    batch.lease = Some(admit::lease(cx, held as u64).await?);
+    let lease = admit::lease(cx, batch.held_bytes() as u64).await?;
+    batch.cover(lease);
     Ok(batch)
 }
 
@@ -347,17 +346,22 @@ fn longer(bytes: &[u8]) -> Option<u64> {
 }
 
 fn labels_only(rows: Rows) -> SeriesBatch {
-    SeriesBatch { ends: vec![0; rows.ends.len()], labels: rows.labels, ..SeriesBatch::default() }
+    let ends = vec![0; rows.ends.len()];
+    SeriesBatch::new(rows.labels, ChunkList::default(), ends)
 }
 
 /// Chunks as slices of the mapped segment files.
 fn from_segments(rows: Rows, segments: &ChunkReader, ask: &Ask) -> Parsed<SeriesBatch> {
     let mut buffer_of: Vec<Option<u32>> = vec![None; segments.segments().len()];
+    // So many are not asked for ahead, since one was known and its neighbours will be.
+    let mut passed_over = 0;
     assemble(rows, ask, |chunks, buffers| {
         // Each header lies elsewhere in memory: fetched side by side they take a fraction of one by one.
         let (located, behind) = (&chunks[0], chunks.get(HEADERS_AHEAD));
-        if let Some(behind) = behind {
-            segments.prefetch(behind.chunk_ref);
+        if passed_over > 0 {
+            passed_over -= 1;
+        } else if behind.is_some_and(|behind| !segments.prefetch(behind.chunk_ref)) {
+            passed_over = HEADERS_AHEAD / 4;
         }
         let (chunk, samples) = segments.chunk_once(located.chunk_ref)?;
         // `chunk` has found the segment.
@@ -395,20 +399,21 @@ fn assemble<'a>(
     ask: &Ask,
     mut read: impl FnMut(&[Located], &mut Vec<Bytes>) -> Parsed<(RawChunk<'a>, u32, u32)>,
 ) -> Parsed<SeriesBatch> {
-    let (chunks, ends) = (Vec::with_capacity(rows.chunks.len()), Vec::with_capacity(rows.ends.len()));
-    let mut batch = SeriesBatch { labels: rows.labels, chunks, ends, ..SeriesBatch::default() };
+    // Longer ones are not known: hours are.
+    let resolution_ms = u32::try_from(ask.block.resolution_ms).unwrap_or(u32::MAX);
+    let mut list = ChunkList { chunks: Vec::with_capacity(rows.chunks.len()), ..ChunkList::default() };
+    let mut ends = Vec::with_capacity(rows.ends.len());
     let (mut first, mut bytes) = (0, 0);
     for &end in &rows.ends {
         for (i, located) in rows.chunks[..end as usize].iter().enumerate().skip(first) {
-            let (chunk, samples, buffer) = read(&rows.chunks[i..], &mut batch.buffers)?;
+            let (chunk, samples, buffer) = read(&rows.chunks[i..], &mut list.buffers)?;
             bytes += chunk.payload.len() as u64;
             let meta = |aggregate, encoding, offset: usize, payload: &[u8], samples| ChunkMeta {
                 min_time: located.min_time,
                 max_time: located.max_time,
-                resolution_ms: ask.block.resolution_ms,
+                resolution_ms,
                 aggregate,
                 encoding,
-                replica: 0,
                 buffer,
                 // Segment files are smaller than 4 GiB.
                 offset: offset as u32,
@@ -416,7 +421,7 @@ fn assemble<'a>(
                 samples,
             };
             if chunk.encoding != Encoding::Aggregates {
-                batch.chunks.push(meta(Aggregate::Raw, chunk.encoding, chunk.payload_offset, chunk.payload, samples));
+                list.chunks.push(meta(Aggregate::Raw, chunk.encoding, chunk.payload_offset, chunk.payload, samples));
                 continue;
             }
             let parts = Aggregates::split(chunk.payload).map_err(|e| {
@@ -426,12 +431,12 @@ fn assemble<'a>(
                 // A part of the chunk's payload.
                 let within = payload.as_ptr().addr() - chunk.payload.as_ptr().addr();
                 let (offset, samples) = (chunk.payload_offset + within, floats(encoding, payload));
-                batch.chunks.push(meta(aggregate, encoding, offset, payload, samples));
+                list.chunks.push(meta(aggregate, encoding, offset, payload, samples));
             }
         }
         first = end as usize;
-        batch.ends.push(batch.chunks.len() as u32);
+        ends.push(list.len());
     }
     ask.fetched.touch(Data::Chunks, rows.chunks.len() as u64, bytes);
-    Ok(batch)
+    Ok(SeriesBatch::new(rows.labels, list, ends))
 }

@@ -47,7 +47,7 @@ async fn ask(gateway: &Gateway, partial: PartialResponse) -> Result<(usize, Vec<
     let (mut chunks, mut missing) = (0, Vec::new());
     while let Some(frame) = stream.next().await {
         match frame? {
-            Frame::Batch(batch) => chunks += batch.chunks.len(),
+            Frame::Batch(batch) => chunks += batch.chunk_count() as usize,
             Frame::Missing(one) => missing.push(one),
             Frame::Stats(_) => {}
         }
@@ -330,7 +330,7 @@ async fn fetched_and_used(matchers: Vec<Matcher>, range: TimeRange) -> Option<(u
         let mut stream = gateway.series(&Context::inline(NOW_MS), SeriesRequest::new(range, matchers.clone()));
         while let Some(frame) = stream.next().await {
             if let Frame::Batch(batch) = frame.unwrap() {
-                used += batch.chunks.iter().map(|c| u64::from(c.len)).sum::<u64>();
+                used += batch.payload_bytes();
             }
         }
     }

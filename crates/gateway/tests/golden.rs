@@ -92,7 +92,7 @@ async fn series(gateway: &Gateway, request: SeriesRequest) -> Value {
                     Encoding::FloatHistogram => "FLOAT_HISTOGRAM",
                     other => panic!("unexpected {other:?}"),
                 };
-                let payload = batch.payload(chunk);
+                let payload = chunk.payload();
                 let held = json!({"encoding": encoding, "len": payload.len(), "crc32c": crc32c::crc32c(payload)});
                 let (min, max) = (json!(chunk.min_time), json!(chunk.max_time));
                 let name = name_of(chunk.aggregate);

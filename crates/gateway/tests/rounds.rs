@@ -66,7 +66,7 @@ async fn rounds(gateway: &Gateway, faults: &Faults, matchers: Vec<Matcher>) -> (
     let (mut rounds, mut chunks) = (Vec::new(), 0);
     loop {
         match stream.poll_next_unpin(&mut task) {
-            Poll::Ready(Some(Ok(Frame::Batch(batch)))) => chunks += batch.chunks.len(),
+            Poll::Ready(Some(Ok(Frame::Batch(batch)))) => chunks += batch.chunk_count() as usize,
             Poll::Ready(Some(Ok(_))) => {}
             Poll::Ready(Some(Err(e))) => panic!("{e}"),
             Poll::Ready(None) => break,
@@ -157,8 +157,8 @@ async fn what_indexes_by_ranges_say_is_what_whole_ones_say() {
                 while let Some(frame) = stream.next().await {
                     if let Frame::Batch(batch) = frame.unwrap() {
                         for i in 0..batch.len() {
-                            let chunks = batch.chunks_of(i).iter();
-                            let chunks: Vec<_> = chunks.map(|c| (c.min_time, batch.payload(c).to_vec())).collect();
+                            let chunks = batch.chunks_of(i);
+                            let chunks: Vec<_> = chunks.map(|c| (c.min_time, c.payload().to_vec())).collect();
                             all.push((batch.labels_of(i).to_labels(), chunks));
                         }
                     }

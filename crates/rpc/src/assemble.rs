@@ -1,15 +1,15 @@
 //! Messages of a peer to batches of series.
 
 use block::{Aggregate, Encoding};
-use bytes::Bytes;
-use model::{LabelTableBuilder, TimeRange};
+use model::TimeRange;
 use proto::thanos as wire;
 use request::MemoryAccount;
-use store::{ChunkMeta, Error, Result, SeriesBatch};
+use store::{About, BatchBuilder, Error, Result, SeriesBatch};
 
 /// A batch is closed when its chunks have so many bytes.
 const BATCH_BYTES: usize = 4 << 20;
-const HOUR_MS: i64 = 3_600_000;
+const HOUR_MS: u32 = 3_600_000;
+const FIVE_MINUTES_MS: u32 = 300_000;
 
 /// Collects series, joins those that a peer split over several messages, and cuts batches.
 #[derive(Debug)]
@@ -19,22 +19,12 @@ pub(crate) struct Assembler {
     memory: MemoryAccount,
     /// What came last; its next message may continue it.
     open: Option<wire::Series>,
-    labels: LabelTableBuilder,
-    batch: SeriesBatch,
-    bytes: usize,
+    batch: BatchBuilder,
 }
 
 impl Assembler {
     pub(crate) fn new(peer: String, batch_series: usize, memory: MemoryAccount) -> Self {
-        Self {
-            peer,
-            batch_series: batch_series.max(64),
-            memory,
-            open: None,
-            labels: LabelTableBuilder::new(),
-            batch: SeriesBatch::default(),
-            bytes: 0,
-        }
+        Self { peer, batch_series: batch_series.max(64), memory, open: None, batch: BatchBuilder::default() }
     }
 
     /// Takes the next series; gives a batch when one is full.
@@ -52,7 +42,7 @@ impl Assembler {
         if let Some(done) = self.open.replace(series) {
             self.close(done)?;
         }
-        if self.labels.len() >= self.batch_series || self.bytes >= BATCH_BYTES {
+        if self.batch.len() >= self.batch_series || self.batch.bytes() >= BATCH_BYTES {
             return self.cut().map(Some);
         }
         Ok(None)
@@ -63,15 +53,12 @@ impl Assembler {
         if let Some(done) = self.open.take() {
             self.close(done)?;
         }
-        if self.labels.is_empty() { Ok(None) } else { self.cut().map(Some) }
+        if self.batch.is_empty() { Ok(None) } else { self.cut().map(Some) }
     }
 
     fn cut(&mut self) -> Result<SeriesBatch> {
-        let mut batch = std::mem::take(&mut self.batch);
-        batch.labels = std::mem::take(&mut self.labels).finish();
-        let bytes = self.bytes + batch.labels.bytes() + batch.chunks.len() * size_of::<ChunkMeta>();
-        self.bytes = 0;
-        batch.lease = Some(self.memory.lease(bytes as u64)?);
+        let mut batch = std::mem::take(&mut self.batch).finish();
+        batch.cover(self.memory.lease(batch.payload_bytes() + batch.held_bytes() as u64)?);
         Ok(batch)
     }
 
@@ -88,44 +75,20 @@ impl Assembler {
                 pairs.push((name, value));
             }
         }
-        self.labels.push(pairs);
-        let first = self.batch.chunks.len();
         for mut chunk in series.chunks {
             let range = TimeRange::new(chunk.min_time, chunk.max_time);
             let resolution_ms = resolution_ms(&chunk);
             for (aggregate, part) in parts(&mut chunk) {
-                self.chunk(range, if aggregate == Aggregate::Raw { 0 } else { resolution_ms }, aggregate, part)?;
+                let encoding =
+                    u8::try_from(part.r#type.saturating_add(1)).ok().and_then(|b| Encoding::from_byte(b).ok());
+                let Some(encoding) = encoding.filter(|e| *e != Encoding::Aggregates) else {
+                    return Err(self.bad(&format!("sent a chunk of unknown encoding {}", part.r#type)));
+                };
+                let resolution_ms = if aggregate == Aggregate::Raw { 0 } else { resolution_ms };
+                self.batch.chunk(About { range, resolution_ms, aggregate, encoding }, part.data);
             }
         }
-        let by_time = |c: &ChunkMeta| (c.min_time, c.max_time, c.resolution_ms, c.aggregate);
-        if !self.batch.chunks[first..].is_sorted_by_key(by_time) {
-            self.batch.chunks[first..].sort_by_key(by_time);
-        }
-        let end = u32::try_from(self.batch.chunks.len()).map_err(|_| self.bad("sent too many chunks"))?;
-        self.batch.ends.push(end);
-        Ok(())
-    }
-
-    fn chunk(&mut self, range: TimeRange, resolution_ms: i64, aggregate: Aggregate, part: wire::Chunk) -> Result<()> {
-        let encoding = u8::try_from(part.r#type.saturating_add(1)).ok().and_then(|b| Encoding::from_byte(b).ok());
-        let Some(encoding) = encoding.filter(|e| *e != Encoding::Aggregates) else {
-            return Err(self.bad(&format!("sent a chunk of unknown encoding {}", part.r#type)));
-        };
-        let too_much = || Error::Unavailable(format!("{}: sent a batch that is too large", self.peer));
-        self.batch.chunks.push(ChunkMeta {
-            min_time: range.min,
-            max_time: range.max,
-            resolution_ms,
-            aggregate,
-            encoding,
-            replica: 0,
-            buffer: u32::try_from(self.batch.buffers.len()).map_err(|_| too_much())?,
-            offset: 0,
-            len: u32::try_from(part.data.len()).map_err(|_| too_much())?,
-            samples: 0,
-        });
-        self.bytes += part.data.len() + size_of::<Bytes>();
-        self.batch.buffers.push(part.data);
+        self.batch.series(pairs);
         Ok(())
     }
 
@@ -158,14 +121,14 @@ fn parts(chunk: &mut wire::AggrChunk) -> impl Iterator<Item = (Aggregate, wire::
 
 /// The wire does not say the resolution of aggregates. Windows of one hour lie an hour apart or more; those of
 /// five minutes may too, but then their ends are seldom full hours.
-fn resolution_ms(chunk: &wire::AggrChunk) -> i64 {
+fn resolution_ms(chunk: &wire::AggrChunk) -> u32 {
     let Some(any) = [&chunk.count, &chunk.sum, &chunk.min, &chunk.max].into_iter().flatten().next() else {
-        return 300_000;
+        return FIVE_MINUTES_MS;
     };
     // A float chunk begins with its number of samples, two bytes big-endian.
     let windows = any.data.first_chunk::<2>().map_or(1, |b| i64::from(u16::from_be_bytes(*b)));
     let span = chunk.max_time.saturating_sub(chunk.min_time);
-    let wide = span >= windows.saturating_sub(1).saturating_mul(HOUR_MS);
-    let ends_full = chunk.max_time.wrapping_add(1).rem_euclid(HOUR_MS) == 0;
-    if wide && ends_full { HOUR_MS } else { 300_000 }
+    let wide = span >= windows.saturating_sub(1).saturating_mul(HOUR_MS.into());
+    let ends_full = chunk.max_time.wrapping_add(1).rem_euclid(HOUR_MS.into()) == 0;
+    if wide && ends_full { HOUR_MS } else { FIVE_MINUTES_MS }
 }

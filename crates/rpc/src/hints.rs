@@ -112,7 +112,7 @@ impl Gathered {
         match frame {
             Frame::Batch(batch) => {
                 self.series += batch.len() as u64;
-                self.chunks += batch.chunks.len() as u64;
+                self.chunks += batch.chunk_count();
             }
             Frame::Stats(stats) => self.stats.add(stats),
             Frame::Missing(_) => {}

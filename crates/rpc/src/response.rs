@@ -5,7 +5,7 @@ use block::{Aggregate, Encoding};
 use bytes::Bytes;
 use proto::thanos as wire;
 use proto::thanos::series_response::Result as Kind;
-use store::{ChunkMeta, SeriesBatch};
+use store::{Chunk, SeriesBatch};
 use xxhash_rust::xxh64::xxh64;
 
 /// A message is closed when its chunks have so many bytes, however few series that are.
@@ -38,7 +38,7 @@ pub(crate) fn messages(
             out.push(wire::SeriesResponse { result: Some(Kind::Series(series)) });
             continue;
         }
-        bytes += batch.chunks_of(i).iter().map(|c| c.len as usize).sum::<usize>();
+        bytes += batch.runs_of(i).iter().map(|run| run.bytes as usize).sum::<usize>();
         pending.push(series);
         if pending.len() == per_message || bytes >= MESSAGE_BYTES {
             out.push(batch_message(std::mem::take(&mut pending)));
@@ -61,14 +61,14 @@ fn series(batch: &SeriesBatch, i: usize, reader: Reader) -> Result<wire::Series,
         value: Bytes::copy_from_slice(value.as_bytes()),
     };
     let mut chunks: Vec<wire::AggrChunk> = Vec::new();
-    let mut last: Option<&ChunkMeta> = None;
+    let mut last: Option<Chunk<'_>> = None;
     for meta in batch.chunks_of(i) {
         if reader == Reader::Thanos && !is_old(meta.encoding) {
-            recode(batch, meta, &mut chunks)?;
+            recode(meta, &mut chunks)?;
             last = None;
             continue;
         }
-        let chunk = chunk(batch, meta)?;
+        let chunk = chunk(meta)?;
         // The aggregates of one downsampled chunk travel together.
         let joins = meta.aggregate != Aggregate::Raw
             && last.is_some_and(|l| {
@@ -93,8 +93,8 @@ fn is_old(encoding: Encoding) -> bool {
 }
 
 /// A chunk's samples, without their start timestamps, in encodings that everybody reads.
-fn recode(batch: &SeriesBatch, meta: &ChunkMeta, to: &mut Vec<wire::AggrChunk>) -> Result<(), store::Error> {
-    let mut cursor = chunk::Cursor::new(meta.encoding, batch.payload(meta))?;
+fn recode(meta: Chunk<'_>, to: &mut Vec<wire::AggrChunk>) -> Result<(), store::Error> {
+    let mut cursor = chunk::Cursor::new(meta.encoding, meta.payload())?;
     let mut encoder = SeriesEncoder::new(EncodeOptions { samples_max: usize::MAX, xor2: false });
     while cursor.advance()? {
         encoder.push(0, cursor.time(), &cursor.sample()?)?;
@@ -119,13 +119,12 @@ fn slot(chunk: &mut wire::AggrChunk, aggregate: Aggregate) -> &mut Option<wire::
     }
 }
 
-fn chunk(batch: &SeriesBatch, meta: &ChunkMeta) -> Result<wire::Chunk, store::Error> {
+fn chunk(meta: Chunk<'_>) -> Result<wire::Chunk, store::Error> {
     if meta.encoding == Encoding::Aggregates {
         let text = "a store gave an aggregate chunk that is not split";
         return Err(store::Error::Unavailable(text.to_owned()));
     }
-    let start = meta.offset as usize;
-    let data = batch.buffers[meta.buffer as usize].slice(start..start + meta.len as usize);
+    let data = meta.bytes();
     let hash = xxh64(&data, 0);
     // Prometheus' encoding byte less one, also for encodings that Thanos does not name yet.
     Ok(wire::Chunk { r#type: i32::from(meta.encoding.to_byte()) - 1, data, hash })

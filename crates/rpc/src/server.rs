@@ -4,14 +4,14 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ::request::{Cancel, Context, MemoryLease, Tally};
+use ::request::{Cancel, Context, Tally};
 use futures::stream::{self, BoxStream, StreamExt};
 use proto::thanos as wire;
 use proto::thanos::info as wire_info;
 use proto::thanos::info::info_server::{Info, InfoServer};
 use proto::thanos::series_response::Result as Kind;
 use proto::thanos::store_server::{Store as StoreApi, StoreServer};
-use store::{Frame, Store, StoreInfo};
+use store::{Frame, SeriesBatch, Store, StoreInfo};
 use tokio::net::TcpListener;
 use tonic::codec::CompressionEncoding;
 use tonic::metadata::MetadataMap;
@@ -158,14 +158,14 @@ impl StoreApi for Api {
             if let Ok(Ok(frame)) = &frame {
                 into.lock().unwrap_or_else(PoisonError::into_inner).add(frame);
             }
-            let (messages, lease) = match frame {
+            let (messages, batch) = match frame {
                 Ok(Ok(frame)) => encode(frame, per_message, reader),
                 Ok(Err(e)) => (vec![Err(to_status(e))], None),
                 Err(_) => (vec![Err(Status::internal("the request panicked"))], None),
             };
             // The batch's memory is held until its last message has gone.
             stream::iter(messages).inspect(move |_| {
-                let _held = &lease;
+                let _held = &batch;
             })
         });
         // Nothing of a stream that fails is sent after the failure.
@@ -271,13 +271,13 @@ fn hints_message(hints: prost_types::Any) -> Result<wire::SeriesResponse, Status
     Ok(wire::SeriesResponse { result: Some(Kind::Hints(hints)) })
 }
 
-type Encoded = (Vec<Result<wire::SeriesResponse, Status>>, Option<MemoryLease>);
+type Encoded = (Vec<Result<wire::SeriesResponse, Status>>, Option<SeriesBatch>);
 
 /// The messages for a frame, and what covers their memory.
 fn encode(frame: Frame, per_message: usize, reader: Reader) -> Encoded {
     match frame {
-        Frame::Batch(mut batch) => match response::messages(&batch, per_message, reader) {
-            Ok(messages) => (messages.into_iter().map(Ok).collect(), batch.lease.take()),
+        Frame::Batch(batch) => match response::messages(&batch, per_message, reader) {
+            Ok(messages) => (messages.into_iter().map(Ok).collect(), Some(batch)),
             Err(e) => (vec![Err(to_status(e))], None),
         },
         Frame::Missing(missing) => {

@@ -218,7 +218,7 @@ async fn encodings_that_thanos_does_not_name_are_written_anew_for_it() {
     let mut stream = remote.series(&Context::inline(0), SeriesRequest::new(TimeRange::new(0, 10_000_000), matchers));
     while let Some(frame) = stream.next().await {
         if let store::Frame::Batch(batch) = frame.unwrap() {
-            assert!(batch.chunks.iter().all(|c| c.encoding == block::Encoding::Xor2));
+            assert!(batch.lists.iter().flat_map(|list| &list.chunks).all(|c| c.encoding == block::Encoding::Xor2));
         }
     }
 }

@@ -1,3 +1,4 @@
+mod flat;
 mod sparse;
 mod splice;
 
@@ -9,9 +10,10 @@ use block::{Aggregate, Columns, Corrupt, Encoding};
 use engine::{Decoded, Encoded};
 use model::{LabelsRef, TimeRange};
 use store::dedup::{Lanes, penalty, split_lanes, stable, union};
-use store::{ChunkMeta, SeriesBatch};
+use store::{Order, Run, SeriesBatch};
 
-use sparse::{Sparse, first_replica, is_simple};
+use flat::{Flat, Held, first_replica, of_replica};
+use sparse::Sparse;
 use splice::append;
 
 /// What becomes of a series' chunks.
@@ -36,6 +38,7 @@ pub(crate) struct Batch {
 /// What decoding needs beside the output; kept by each thread for its memory.
 #[derive(Debug, Default)]
 struct Scratch {
+    flat: Flat,
     lanes: Lanes,
     /// One for each lane of a replica.
     parts: Vec<Columns>,
@@ -61,13 +64,12 @@ impl Batch {
         Self { batch, mode }
     }
 
-    /// Decodes series `i`; of replicas that `stable` makes one of only the first, if all is as usual: then
-    /// [`stitch`](Self::stitch) does the rest.
-    fn decode_first(&self, i: usize, scratch: &mut Scratch, out: &mut Columns) -> Result<(), Corrupt> {
-        let chunks = self.batch.chunks_of(i);
+    /// Decodes series `i`, whose chunks these are; of replicas that `stable` makes one of only the first, if all is as
+    /// usual: then [`stitch`](Self::stitch) does the rest.
+    fn decode_first(&self, i: usize, chunks: &[Held], scratch: &mut Scratch, out: &mut Columns) -> Result<(), Corrupt> {
         let Scratch { lanes, parts, .. } = scratch;
         // What replicas give cell by cell may differ from all they have, even where chunks do not overlap.
-        if is_lone(chunks) && disjoint(chunks) {
+        if !self.has_replicas(i) && self.is_apart(i) {
             return self.decode_chunks(chunks.iter(), out);
         }
         match self.mode {
@@ -86,7 +88,7 @@ impl Batch {
                 self.decode_lanes(chunks, lanes, parts)?;
                 join(&parts[..lanes.count], out);
             }
-            Mode::Stable(Some(_)) if is_simple(chunks) => {
+            Mode::Stable(Some(_)) if self.is_simple(i) => {
                 return self.decode_chunks(of_replica(chunks, first_replica(chunks)).iter(), out);
             }
             Mode::Stable(Some(_)) => return self.decode_all(chunks, scratch, out),
@@ -95,8 +97,8 @@ impl Batch {
     }
 
     /// Decodes overlapping chunks into as many columns as it takes.
-    fn decode_lanes(&self, chunks: &[ChunkMeta], lanes: &mut Lanes, parts: &mut Vec<Columns>) -> Result<(), Corrupt> {
-        split_lanes(chunks.iter().map(|c| TimeRange::new(c.min_time, c.max_time)), lanes);
+    fn decode_lanes(&self, chunks: &[Held], lanes: &mut Lanes, parts: &mut Vec<Columns>) -> Result<(), Corrupt> {
+        split_lanes(chunks.iter().map(|c| c.range()), lanes);
         grow(parts, lanes.count);
         for (lane, part) in parts[..lanes.count].iter_mut().enumerate() {
             let own = chunks.iter().zip(&lanes.of).filter(|(_, of)| **of as usize == lane);
@@ -109,30 +111,49 @@ impl Batch {
     fn run(&self, series: Range<usize>) -> Range<usize> {
         let mut chunks = 0;
         let fit = series.clone().take_while(|&i| {
-            let own = self.batch.chunks_of(i);
-            chunks += own.len();
-            chunks <= RUN_CHUNKS && self.allows_run(own)
+            chunks += self.batch.runs_of(i).iter().map(|run| (run.to - run.from) as usize).sum::<usize>();
+            chunks <= RUN_CHUNKS && self.allows_run(i)
         });
         series.start..series.start + fit.count().max(1).min(series.len())
     }
 
-    /// Whether a series' chunks are floats of one replica, or of several of which the first is decoded by itself.
-    fn allows_run(&self, chunks: &[ChunkMeta]) -> bool {
-        let raw = |c: &ChunkMeta| c.aggregate == Aggregate::Raw && c.encoding == Encoding::Xor;
-        let follow = |w: &[ChunkMeta]| w[0].replica == w[1].replica && w[0].max_time < w[1].min_time;
-        chunks.iter().all(raw)
-            && (chunks.windows(2).all(follow) || self.is_stable() && !is_lone(chunks) && is_simple(chunks))
+    /// Whether the chunks of series `i` are floats of one replica, or of several of which the first is decoded by itself.
+    fn allows_run(&self, i: usize) -> bool {
+        let runs = self.batch.runs_of(i);
+        runs.iter().all(|run| run.plain) && self.is_apart(i) && (self.is_stable() || !self.has_replicas(i))
     }
 
     fn is_stable(&self) -> bool {
         matches!(self.mode, Mode::Stable(Some(_)))
     }
 
+    /// Whether series `i` has chunks of several replicas.
+    fn has_replicas(&self, i: usize) -> bool {
+        let runs = self.batch.runs_of(i);
+        runs.last().is_some_and(|last| last.replica != runs[0].replica)
+    }
+
+    /// Whether each chunk of series `i` starts after the one of its replica before it has ended.
+    fn is_apart(&self, i: usize) -> bool {
+        let runs = self.batch.runs_of(i);
+        let follow = |w: &[Run]| w[0].replica != w[1].replica || w[0].range.max < w[1].range.min;
+        runs.iter().all(|run| run.order == Order::Apart) && runs.windows(2).all(follow)
+    }
+
+    /// Whether the chunks of series `i` are all of floats, and none overlaps another of its replica.
+    fn is_simple(&self, i: usize) -> bool {
+        let is_float = |run: &Run| {
+            let mut chunks = self.batch.chunks_in(run).iter();
+            run.plain || chunks.all(|c| c.aggregate == Aggregate::Raw && c.encoding.is_float())
+        };
+        self.is_apart(i) && self.batch.runs_of(i).iter().all(is_float)
+    }
+
     /// Appends the samples of the first or only replicas of several series, all of which allow it, and asks for
     /// what comes next meanwhile; `ends` is filled with where each series' are.
     fn decode_together(
         &self,
-        series: Range<usize>,
+        flat: &Flat,
         ahead: &[&[u8]],
         ends: &mut Vec<usize>,
         out: &mut Columns,
@@ -140,10 +161,9 @@ impl Batch {
         let mut list: Vec<(Encoding, &[u8])> = Vec::with_capacity(RUN_CHUNKS);
         let mut end = out.t.len();
         ends.clear();
-        for i in series {
-            let chunks = self.batch.chunks_of(i);
+        for chunks in flat.series() {
             for chunk in of_replica(chunks, first_replica(chunks)) {
-                let payload = self.batch.payload(chunk);
+                let payload = self.payload(chunk);
                 end += sample_count(chunk.encoding, payload)? as usize;
                 list.push((chunk.encoding, payload));
             }
@@ -156,33 +176,41 @@ impl Batch {
     fn payloads(&self, series: Range<usize>) -> Vec<&[u8]> {
         let mut payloads = Vec::with_capacity(RUN_CHUNKS);
         for i in series {
-            let chunks = self.batch.chunks_of(i);
-            let lead = first_replica(chunks);
-            payloads.extend(chunks.iter().filter_map(|chunk| {
-                let payload = self.batch.payload(chunk);
+            let runs = self.batch.runs_of(i);
+            for run in runs {
+                let list = &self.batch.lists[run.list as usize];
                 // Of the others most are not decoded, and not looked at where their lengths are known.
-                let sparse = chunk.replica as usize != lead && self.is_stable();
-                match (sparse, chunk.samples) {
-                    (false, _) => Some(payload),
-                    (true, 0) => Some(&payload[..payload.len().min(1)]),
+                let sparse = run.replica != runs[0].replica && self.is_stable();
+                payloads.extend(self.batch.chunks_in(run).iter().filter_map(|chunk| match (sparse, chunk.samples) {
+                    (false, _) => Some(list.payload(chunk)),
+                    (true, 0) => Some(&list.payload(chunk)[..chunk.len.min(1) as usize]),
                     (true, _) => None,
-                }
-            }));
+                }));
+            }
         }
         payloads
     }
 
+    fn payload(&self, chunk: &Held) -> &[u8] {
+        self.batch.lists[chunk.list as usize].payload(chunk)
+    }
+
     /// Replaces what is in `out` by the samples of chunks that do not overlap.
-    fn decode_chunks<'a>(
-        &'a self,
-        chunks: impl Iterator<Item = &'a ChunkMeta>,
-        out: &mut Columns,
-    ) -> Result<(), Corrupt> {
-        let payload = |c: &'a ChunkMeta| (c.encoding, self.batch.payload(c));
+    fn decode_chunks<'a>(&'a self, chunks: impl Iterator<Item = &'a Held>, out: &mut Columns) -> Result<(), Corrupt> {
+        let payload = |c: &Held| (c.encoding, self.payload(c));
         let raw = chunks.filter(|c| c.aggregate == Aggregate::Raw);
         let list: Vec<(Encoding, &[u8])> = raw.map(payload).collect();
         out.clear();
         decode_many(&list, out)
+    }
+}
+
+impl Scratch {
+    /// The chunks of some series side by side; to be given back, for their memory.
+    fn flatten(&mut self, batch: &SeriesBatch, series: Range<usize>) -> Flat {
+        let mut flat = std::mem::take(&mut self.flat);
+        flat.fill(batch, series);
+        flat
     }
 }
 
@@ -207,13 +235,15 @@ impl Encoded for Batch {
             }
             scratch.asked_for = (!next.is_empty()).then_some((own, next.start));
             let ahead = self.payloads(next);
-            if !self.allows_run(self.batch.chunks_of(run.start)) {
+            if !self.allows_run(run.start) {
                 ahead.into_iter().for_each(block::prefetch);
                 return Ok(false);
             }
+            let flat = scratch.flatten(&self.batch, run.clone());
             let (mut ends, mut from) = (std::mem::take(&mut scratch.ends), 0);
-            self.decode_together(run.clone(), &ahead, &mut ends, &mut out.together)?;
-            self.stitch(run.clone(), (&out.together, &ends), scratch)?;
+            self.decode_together(&flat, &ahead, &mut ends, &mut out.together)?;
+            self.stitch(run.clone(), &flat, (&out.together, &ends), scratch)?;
+            scratch.flat = flat;
             for (k, &to) in ends.iter().enumerate() {
                 let place = match scratch.sparse.pieces(k) {
                     [] => from..to,
@@ -235,9 +265,11 @@ impl Encoded for Batch {
 
     fn decode(&self, i: usize, out: &mut Columns) -> Result<(), Corrupt> {
         let decoded = SCRATCH.with_borrow_mut(|scratch| {
-            self.decode_first(i, scratch, out)?;
+            let flat = scratch.flatten(&self.batch, i..i + 1);
+            self.decode_first(i, flat.of(0), scratch, out)?;
             let own = out.t.len();
-            self.stitch(i..i + 1, (out, &[own]), scratch)?;
+            self.stitch(i..i + 1, &flat, (out, &[own]), scratch)?;
+            scratch.flat = flat;
             if !scratch.sparse.pieces(0).is_empty() {
                 append(out, 0..own, &scratch.sparse.sources(), scratch.sparse.pieces(0));
                 out.t.drain(..own);
@@ -248,23 +280,6 @@ impl Encoded for Batch {
         });
         decoded.map_err(|e| e.within(&format!("a chunk of {:?}", self.labels(i)), 0))
     }
-}
-
-/// The chunks of one replica.
-fn of_replica(chunks: &[ChunkMeta], number: usize) -> &[ChunkMeta] {
-    let from = chunks.partition_point(|c| (c.replica as usize) < number);
-    let len = chunks[from..].partition_point(|c| c.replica as usize == number);
-    &chunks[from..from + len]
-}
-
-/// Whether all chunks are of one replica.
-fn is_lone(chunks: &[ChunkMeta]) -> bool {
-    chunks.last().is_none_or(|last| last.replica as usize == first_replica(chunks))
-}
-
-/// Whether each chunk starts after the one before it has ended.
-fn disjoint(chunks: &[ChunkMeta]) -> bool {
-    chunks.windows(2).all(|w| w[0].max_time < w[1].min_time)
 }
 
 fn grow(columns: &mut Vec<Columns>, count: usize) {

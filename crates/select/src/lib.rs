@@ -128,18 +128,14 @@ fn take(
     cx.check()?;
     match frame.map_err(error)? {
         Frame::Batch(batch) => {
-            let (chunks, bytes) = (batch.chunks.len() as u64, batch.payload_bytes());
+            let (chunks, bytes) = (batch.chunk_count(), batch.payload_bytes());
             cx.stats().add_chunks(chunks);
             cx.stats().add_bytes(bytes);
             if let Some(tally) = cx.tally() {
                 tally.add(Took { responses: 1, chunks, bytes, ..Took::default() });
             }
-            let mut seen = None;
-            for chunk in &batch.chunks {
-                if seen != Some(chunk.resolution_ms) {
-                    cx.coverage().read_resolution(chunk.resolution_ms);
-                    seen = Some(chunk.resolution_ms);
-                }
+            for &resolution_ms in batch.lists.iter().flat_map(|list| &list.resolutions_ms) {
+                cx.coverage().read_resolution(resolution_ms.into());
             }
             Ok(Some(Box::new(Batch::new(batch, mode))))
         }

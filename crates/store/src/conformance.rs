@@ -147,12 +147,12 @@ async fn ask(store: &dyn Store, request: SeriesRequest) -> Vec<Found> {
                 "series are sorted and unique: {labels} in {request:?}"
             );
             let chunks = batch.chunks_of(i);
-            assert!(chunks.is_sorted_by_key(|c| c.min_time), "chunks ascend: {labels}");
+            assert!(chunks.clone().is_sorted_by_key(|c| c.min_time), "chunks ascend: {labels}");
             let mut samples = Vec::new();
-            for c in chunks {
+            for c in chunks.clone() {
                 let mut columns = Columns::new();
-                chunk::decode(c.encoding, batch.payload(c), &mut columns).expect("chunks decode");
-                let range = TimeRange::new(c.min_time, c.max_time);
+                chunk::decode(c.encoding, c.payload(), &mut columns).expect("chunks decode");
+                let range = c.range();
                 assert!(range.overlaps(request.range), "chunk {range:?} of {labels} is outside {:?}", request.range);
                 assert_eq!(columns.t.first(), Some(&c.min_time), "a chunk begins when it says");
                 assert_eq!(columns.t.last(), Some(&c.max_time), "a chunk ends when it says");
@@ -160,7 +160,7 @@ async fn ask(store: &dyn Store, request: SeriesRequest) -> Vec<Found> {
             }
             samples.sort_by_key(|s| s.0);
             samples.dedup();
-            let chunks = chunks.iter().map(|c| TimeRange::new(c.min_time, c.max_time)).collect();
+            let chunks = chunks.map(|c| c.range()).collect();
             all.push(Found { labels, chunks, samples });
         }
     }

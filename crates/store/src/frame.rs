@@ -1,7 +1,6 @@
-use block::{Aggregate, Encoding};
-use bytes::Bytes;
-use model::{LabelTable, LabelsRef};
-use request::{MemoryLease, Missing};
+use request::Missing;
+
+use crate::SeriesBatch;
 
 /// One message of a stream of series.
 #[derive(Debug)]
@@ -71,73 +70,4 @@ impl Looked {
         self.fetched_bytes += other.fetched_bytes;
         self.requests += other.requests;
     }
-}
-
-/// Up to some hundred series, sorted by final labels, as columns: no allocation per series.
-#[derive(Debug, Default)]
-pub struct SeriesBatch {
-    pub labels: LabelTable,
-    /// The chunks of all series; within a series ascending by `replica` and `min_time`.
-    pub chunks: Vec<ChunkMeta>,
-    /// Series `i` owns `chunks[ends[i-1]..ends[i]]`.
-    pub ends: Vec<u32>,
-    /// What the chunks point into.
-    pub buffers: Vec<Bytes>,
-    /// Covers the buffers; returns when the batch is dropped.
-    pub lease: Option<MemoryLease>,
-}
-
-impl SeriesBatch {
-    #[inline]
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.labels.len()
-    }
-
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
-    }
-
-    #[inline]
-    #[must_use]
-    pub fn labels_of(&self, i: usize) -> LabelsRef<'_> {
-        self.labels.get(i)
-    }
-
-    #[inline]
-    #[must_use]
-    pub fn chunks_of(&self, i: usize) -> &[ChunkMeta] {
-        let start = if i == 0 { 0 } else { self.ends[i - 1] as usize };
-        &self.chunks[start..self.ends[i] as usize]
-    }
-
-    /// The payload of a chunk of this batch, without its encoding byte.
-    #[inline]
-    #[must_use]
-    pub fn payload(&self, chunk: &ChunkMeta) -> &[u8] {
-        let start = chunk.offset as usize;
-        &self.buffers[chunk.buffer as usize][start..start + chunk.len as usize]
-    }
-}
-
-/// Where a chunk lies and what it holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChunkMeta {
-    /// Closed time range in milliseconds, as the index states it.
-    pub min_time: i64,
-    pub max_time: i64,
-    /// 0 is raw.
-    pub resolution_ms: i64,
-    pub aggregate: Aggregate,
-    pub encoding: Encoding,
-    /// Which replica it comes from, where the reader asked replica by replica; else 0.
-    pub replica: u32,
-    /// Index into [`SeriesBatch::buffers`].
-    pub buffer: u32,
-    /// Byte range in that buffer: the payload without encoding byte, length or checksum.
-    pub offset: u32,
-    pub len: u32,
-    /// How many samples the chunk says it has; 0 where that was not looked at.
-    pub samples: u32,
 }

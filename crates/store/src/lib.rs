@@ -9,6 +9,7 @@
 //! removed) and each label set comes once; dropping a stream ends all work below it; what could not be
 //! read is a [`Frame::Missing`], never silence.
 
+mod batch;
 pub mod conformance;
 pub mod dedup;
 mod endpoints;
@@ -22,9 +23,10 @@ mod request;
 mod tally;
 pub mod testing;
 
+pub use batch::{About, BatchBuilder, Chunk, ChunkList, ChunkMeta, Order, Run, SeriesBatch};
 pub use endpoints::Endpoints;
 pub use error::Error;
-pub use frame::{ChunkMeta, Frame, Looked, SeriesBatch, Stats};
+pub use frame::{Frame, Looked, Stats};
 pub use limits::{Limited, Limits, show_matchers};
 pub use proxy::{Proxy, ProxyOptions};
 pub use request::{Grouping, LabelsRequest, PartialResponse, QueryHints, SeriesRequest, Shard};

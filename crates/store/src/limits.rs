@@ -75,7 +75,7 @@ struct Count {
 impl Count {
     fn add(&mut self, batch: &SeriesBatch) -> Result<()> {
         self.series += batch.len() as u64;
-        self.samples += batch.chunks.len() as u64 * SAMPLES_PER_CHUNK;
+        self.samples += batch.chunk_count() * SAMPLES_PER_CHUNK;
         let Limits { series, samples } = self.limits;
         self.check("series", "--store.limits.request-series", series, self.series)?;
         self.check("samples", "--store.limits.request-samples", samples, self.samples)

@@ -2,12 +2,13 @@
 //!
 //! [`Merger`] is the merge itself, without async: [`merge_batches`] runs it over batches in memory,
 //! [`merge_streams`] over streams. A label set that several sources have becomes one series with the
-//! chunks of all of them, ascending, exact duplicates once. Chunk payloads are not copied: the output
-//! shares the input's buffers.
+//! chunks of all of them, ascending, exact duplicates once. Chunks are not copied: the output shares the
+//! input's lists of them, but where they have to be sorted.
 //!
 //! Look-ahead is one batch a source beyond the one being merged.
 
 mod merger;
+mod output;
 mod source;
 mod stream;
 

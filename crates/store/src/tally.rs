@@ -7,7 +7,7 @@ use futures::Stream;
 use futures::stream::{BoxStream, StreamExt};
 use request::{Context, Tally, Took};
 
-use crate::{Frame, Result, SeriesBatch};
+use crate::{Frame, Result};
 
 /// The stream, with what comes and the time that was waited for it counted in the context's tally; as it is
 /// where the context has none.
@@ -40,19 +40,11 @@ impl Stream for Counted {
             if let Some(Ok(Frame::Batch(batch))) = frame {
                 took.responses = 1;
                 took.series = batch.len() as u64;
-                took.chunks = batch.chunks.len() as u64;
+                took.chunks = batch.chunk_count();
                 took.bytes = batch.payload_bytes();
             }
             self.tally.add(took);
         }
         polled
-    }
-}
-
-impl SeriesBatch {
-    /// The length of all payloads together.
-    #[must_use]
-    pub fn payload_bytes(&self) -> u64 {
-        self.chunks.iter().map(|chunk| u64::from(chunk.len)).sum()
     }
 }

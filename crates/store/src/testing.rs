@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use block::EncodedChunk;
 use block::chunk::encode_floats;
-use block::{Aggregate, EncodedChunk};
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
-use model::{LabelTableBuilder, Labels, LabelsBuilder, Matcher, TimeRange};
+use model::{Labels, LabelsBuilder, Matcher, TimeRange};
 use request::{Context, Missing};
 
 use crate::conformance::{Data, END_MS, START_MS};
 use crate::{
-    ChunkMeta, Extent, Frame, LabelsRequest, Names, PartialResponse, Result, SeriesBatch, SeriesRequest, Store,
-    StoreInfo, StoreKind,
+    About, BatchBuilder, Chunk, Extent, Frame, LabelsRequest, Names, PartialResponse, Result, SeriesBatch,
+    SeriesRequest, Store, StoreInfo, StoreKind,
 };
 
 /// Raw series in memory.
@@ -121,7 +121,7 @@ impl Store for MemoryStore {
         let frames = parts.into_iter().map(move |part| {
             cx.check()?;
             let mut batch = batch(&part, request.skip_chunks);
-            batch.lease = Some(cx.memory().lease(batch.buffers.iter().map(|b| b.len() as u64).sum())?);
+            batch.cover(cx.memory().lease(batch.payload_bytes())?);
             Ok(Frame::Batch(batch))
         });
         stream::iter(frames).boxed()
@@ -146,29 +146,15 @@ fn names_of(set: BTreeSet<String>, limit: u64) -> Names {
 }
 
 fn batch(series: &[(Labels, Vec<(EncodedChunk, Bytes)>)], skip_chunks: bool) -> SeriesBatch {
-    let mut labels = LabelTableBuilder::new();
-    let mut batch = SeriesBatch::default();
-    for (set, chunks) in series {
-        labels.push(set);
+    let mut batch = BatchBuilder::default();
+    for (labels, chunks) in series {
         for (chunk, bytes) in chunks.iter().filter(|_| !skip_chunks) {
-            batch.chunks.push(ChunkMeta {
-                min_time: chunk.min_time,
-                max_time: chunk.max_time,
-                resolution_ms: 0,
-                aggregate: Aggregate::Raw,
-                encoding: chunk.encoding,
-                replica: 0,
-                buffer: u32::try_from(batch.buffers.len()).expect("fewer than 2^32 chunks in a test"),
-                offset: 0,
-                len: u32::try_from(bytes.len()).expect("a chunk is smaller than 4 GiB"),
-                samples: 0,
-            });
-            batch.buffers.push(bytes.clone());
+            let range = TimeRange::new(chunk.min_time, chunk.max_time);
+            batch.chunk(About::raw(range, chunk.encoding), bytes.clone());
         }
-        batch.ends.push(u32::try_from(batch.chunks.len()).expect("fewer than 2^32 chunks in a test"));
+        batch.series(labels);
     }
-    batch.labels = labels.finish();
-    batch
+    batch.finish()
 }
 
 /// A store that fails or hangs, whatever is asked.
@@ -237,8 +223,8 @@ pub async fn collect(stream: BoxStream<'static, Result<Frame>>) -> Result<Collec
     let mut series = Vec::new();
     for batch in &list {
         for i in 0..batch.len() {
-            let chunk = |c: &ChunkMeta| (c.min_time, c.max_time, c.replica, batch.payload(c).to_vec());
-            series.push((batch.labels_of(i).to_labels(), batch.chunks_of(i).iter().map(chunk).collect()));
+            let chunk = |c: Chunk<'_>| (c.min_time, c.max_time, c.replica, c.payload().to_vec());
+            series.push((batch.labels_of(i).to_labels(), batch.chunks_of(i).map(chunk).collect()));
         }
     }
     Ok(Collected { series, missing })

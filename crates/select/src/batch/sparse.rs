@@ -6,13 +6,13 @@
 use std::ops::Range;
 
 use block::chunk::{decode_many, sample_count};
-use block::{Aggregate, Columns, Corrupt, Encoding};
+use block::{Columns, Corrupt, Encoding};
 use model::TimeRange;
-use store::ChunkMeta;
 use store::dedup::{Cells, Part, Picker, Span, Stretch, Survey, Taken, stable};
 
+use super::flat::{Flat, Held, disjoint, of_replica, replicas};
 use super::splice::Piece;
-use super::{Batch, Mode, RUN_CHUNKS, Scratch, grow, join, of_replica};
+use super::{Batch, Mode, RUN_CHUNKS, Scratch, grow, join};
 
 /// Kept for its memory.
 #[derive(Debug, Default)]
@@ -66,17 +66,12 @@ struct Other {
 }
 
 impl Batch {
-    /// Whether series `i` has replicas side by side that `stable` makes one of.
-    fn has_replicas(&self, i: usize) -> bool {
-        let chunks = self.batch.chunks_of(i);
-        chunks.last().is_some_and(|last| last.replica != chunks[0].replica)
-    }
-
     /// Finds out what `stable` makes of several series other than the samples of their first replicas, which are given
     /// one behind the other; `ends` says where each series' are.
     pub(super) fn stitch(
         &self,
         series: Range<usize>,
+        flat: &Flat,
         (first, ends): (&Columns, &[usize]),
         scratch: &mut Scratch,
     ) -> Result<(), Corrupt> {
@@ -85,9 +80,9 @@ impl Batch {
         sparse.pieces.clear();
         sparse.ends.clear();
         if let Mode::Stable(Some(fetched)) = self.mode {
-            self.survey(series.clone(), fetched, (first, ends), sparse)?;
+            self.survey(series.clone(), flat, fetched, (first, ends), sparse)?;
             for k in 0..series.len() {
-                self.patch(self.batch.chunks_of(series.start + k), k, first, sparse, replicas)?;
+                self.patch(flat.of(k), k, first, sparse, replicas)?;
                 sparse.ends.push(sparse.pieces.len());
             }
         } else {
@@ -99,7 +94,7 @@ impl Batch {
     /// Merges what is not settled of the `k`th series that was surveyed.
     fn patch(
         &self,
-        chunks: &[ChunkMeta],
+        chunks: &[Held],
         k: usize,
         own: &Columns,
         sparse: &mut Sparse,
@@ -139,7 +134,7 @@ impl Batch {
                 patch.truncate(from);
                 grow(replicas, others.len());
                 for (other, columns) in others.iter().zip(&mut *replicas) {
-                    let near = |c: &&ChunkMeta| TimeRange::new(c.min_time, c.max_time).overlaps(stretch.range);
+                    let near = |c: &&Held| c.range().overlaps(stretch.range);
                     self.decode_chunks(of_replica(chunks, other.replica).iter().filter(near), columns)?;
                 }
                 let all = |columns| Part { columns, floats: 0..columns.t.len(), holes: &[] };
@@ -156,6 +151,7 @@ impl Batch {
     fn survey(
         &self,
         series: Range<usize>,
+        flat: &Flat,
         fetched: TimeRange,
         (first, ends): (&Columns, &[usize]),
         sparse: &mut Sparse,
@@ -169,9 +165,9 @@ impl Batch {
         holes.clear();
         let mut list: Vec<(Encoding, &[u8])> = Vec::with_capacity(RUN_CHUNKS);
         for (k, i) in series.enumerate().filter(|(_, i)| self.has_replicas(*i)) {
-            let chunks = self.batch.chunks_of(i);
+            let chunks = flat.of(k);
             // Of others all was decoded.
-            if !is_simple(chunks) {
+            if !self.is_simple(i) {
                 continue;
             }
             let survey = &mut surveys[k];
@@ -182,10 +178,10 @@ impl Batch {
                 let from = spans.len();
                 for chunk in of_replica(chunks, number) {
                     let samples = match chunk.samples {
-                        0 => sample_count(chunk.encoding, self.batch.payload(chunk))?,
+                        0 => sample_count(chunk.encoding, self.payload(chunk))?,
                         known => known,
                     };
-                    spans.push(Span { range: TimeRange::new(chunk.min_time, chunk.max_time), samples });
+                    spans.push(Span { range: chunk.range(), samples });
                 }
                 survey.weigh(&spans[from..]);
                 let other = Other { series: k, replica: number, spans: from..spans.len(), holes: 0..0, floats: 0..0 };
@@ -197,7 +193,7 @@ impl Batch {
                 survey.needed(first, spans, needed);
                 for ((chunk, span), needed) in of_replica(chunks, other.replica).iter().zip(spans).zip(&*needed) {
                     if *needed {
-                        let payload = self.batch.payload(chunk);
+                        let payload = self.payload(chunk);
                         block::prefetch(payload);
                         list.push((chunk.encoding, payload));
                     } else {
@@ -221,18 +217,13 @@ impl Batch {
     }
 
     /// Decodes all replicas of a series that is not simple, and merges them.
-    pub(super) fn decode_all(
-        &self,
-        chunks: &[ChunkMeta],
-        scratch: &mut Scratch,
-        out: &mut Columns,
-    ) -> Result<(), Corrupt> {
+    pub(super) fn decode_all(&self, chunks: &[Held], scratch: &mut Scratch, out: &mut Columns) -> Result<(), Corrupt> {
         let Scratch { lanes, parts, replicas: columns, .. } = scratch;
         let mut count = 0;
         for number in replicas(chunks) {
             grow(columns, count + 1);
             let own = of_replica(chunks, number);
-            if super::disjoint(own) {
+            if disjoint(own) {
                 self.decode_chunks(own.iter(), &mut columns[count])?;
             } else {
                 self.decode_lanes(own, lanes, parts)?;
@@ -262,21 +253,4 @@ fn replace(first: &Range<usize>, taken: &[Taken], pieces: &mut Vec<Piece>) {
         }
     }
     leave_out(pieces, at, first.end);
-}
-
-/// The number of the first replica.
-pub(super) fn first_replica(chunks: &[ChunkMeta]) -> usize {
-    chunks.first().map_or(0, |c| c.replica as usize)
-}
-
-/// The numbers of the replicas, ascending.
-fn replicas(chunks: &[ChunkMeta]) -> impl Iterator<Item = usize> {
-    chunks.chunk_by(|a, b| a.replica == b.replica).map(first_replica)
-}
-
-/// Whether a series' chunks are all of floats, and none overlaps another of its replica.
-pub(super) fn is_simple(chunks: &[ChunkMeta]) -> bool {
-    let floats = |c: &ChunkMeta| c.aggregate == Aggregate::Raw && c.encoding.is_float();
-    let follow = |w: &[ChunkMeta]| w[0].replica != w[1].replica || w[0].max_time < w[1].min_time;
-    chunks.iter().all(floats) && chunks.windows(2).all(follow)
 }

@@ -1,8 +1,8 @@
-use block::{Aggregate, Encoding};
+use block::Encoding;
 use bytes::Bytes;
-use model::{LabelTableBuilder, Labels};
+use model::{Labels, TimeRange};
 use request::{Context, MemoryLease};
-use store::{ChunkMeta, Result, SeriesBatch, SeriesRequest};
+use store::{About, BatchBuilder, Result, SeriesBatch, SeriesRequest};
 
 use super::external::final_labels;
 
@@ -80,7 +80,7 @@ impl Collector {
         }
         // The whole answer was built at once; its account is settled when the last batch goes.
         if let Some(last) = batches.last_mut() {
-            last.lease = Some(self.lease);
+            last.cover(self.lease);
         }
         Ok(batches)
     }
@@ -88,28 +88,12 @@ impl Collector {
 
 /// Series in order as one batch.
 pub(super) fn batch(series: impl Iterator<Item = (Labels, Vec<NewChunk>)>) -> SeriesBatch {
-    let mut labels = LabelTableBuilder::new();
-    let mut batch = SeriesBatch::default();
-    for (set, mut chunks) in series {
-        labels.push(set.iter());
-        chunks.sort_by_key(|c| (c.min_time, c.max_time));
-        for chunk in chunks {
-            batch.chunks.push(ChunkMeta {
-                min_time: chunk.min_time,
-                max_time: chunk.max_time,
-                resolution_ms: 0,
-                aggregate: Aggregate::Raw,
-                encoding: chunk.encoding,
-                replica: 0,
-                buffer: u32::try_from(batch.buffers.len()).unwrap_or(u32::MAX),
-                offset: 0,
-                len: u32::try_from(chunk.payload.len()).unwrap_or(u32::MAX),
-                samples: 0,
-            });
-            batch.buffers.push(chunk.payload);
+    let mut batch = BatchBuilder::default();
+    for (labels, chunks) in series {
+        for NewChunk { min_time, max_time, encoding, payload } in chunks {
+            batch.chunk(About::raw(TimeRange::new(min_time, max_time), encoding), payload);
         }
-        batch.ends.push(u32::try_from(batch.chunks.len()).unwrap_or(u32::MAX));
+        batch.series(labels.iter());
     }
-    batch.labels = labels.finish();
-    batch
+    batch.finish()
 }

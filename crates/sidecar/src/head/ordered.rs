@@ -145,7 +145,7 @@ impl Ordered {
         let bytes = std::mem::take(&mut self.ready_bytes);
         let mut batch = batch(self.ready.drain(..));
         self.lease.resize(self.lease.bytes().saturating_sub(bytes))?;
-        batch.lease = Some(cx.memory().lease(bytes)?);
+        batch.cover(cx.memory().lease(bytes)?);
         Ok(Some(batch))
     }
 }

@@ -1,12 +1,12 @@
 use std::cmp::Ordering;
 
-use bytes::Bytes;
+use model::SymbolTable;
 use model::labels::SymbolId;
-use model::{LabelTableBuilder, SymbolTable};
 
 use super::MergeOptions;
-use super::source::{Leases, Source};
-use crate::{ChunkMeta, SeriesBatch};
+use super::output::Output;
+use super::source::Source;
+use crate::SeriesBatch;
 
 /// What a [`Merger`] wants or gives.
 #[derive(Debug)]
@@ -41,16 +41,6 @@ pub struct Merger {
     series: Vec<(SymbolId, SymbolId)>,
     out: Output,
     given: u64,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Output {
-    pub(super) labels: LabelTableBuilder,
-    chunks: Vec<ChunkMeta>,
-    ends: Vec<u32>,
-    buffers: Vec<Bytes>,
-    bytes: usize,
-    pub(super) leases: Leases,
 }
 
 impl Merger {
@@ -103,7 +93,7 @@ impl Merger {
                 return self.last();
             }
             while let Some(&source) = self.starved.last() {
-                let loaded = self.sources[source].load(&mut self.out.labels);
+                let loaded = self.sources[source].load(&mut self.out);
                 if !loaded && !self.sources[source].ended {
                     return Step::Need(source);
                 }
@@ -121,7 +111,7 @@ impl Merger {
                 }
                 continue;
             }
-            if self.out.ends.len() >= self.options.batch_series || self.out.bytes >= self.options.batch_bytes {
+            if self.out.ends.len() >= self.options.batch_series || self.out.bytes >= self.options.batch_bytes as u64 {
                 return Step::Batch(self.emit());
             }
             self.gather();
@@ -174,9 +164,7 @@ impl Merger {
         let source = &mut sources[number];
         let replica = options.tag_replicas.then(|| u32::try_from(number).expect("fewer than 2^32 sources"));
         loop {
-            if let Some(cursor) = source.cursor() {
-                out.bytes += cursor.take_chunks(replica, &mut out.chunks, &mut out.buffers);
-            }
+            source.take_row(replica, out);
             if !source.advance(out) {
                 return self.starved.push(number);
             }
@@ -186,39 +174,24 @@ impl Merger {
         }
     }
 
-    /// Ends the open series: sorts its chunks and drops exact duplicates.
+    /// Ends the open series.
     fn close(&mut self) {
         self.open = false;
-        let out = &mut self.out;
-        let first = out.ends.last().map_or(0, |&end| end as usize);
-        if !out.chunks[first..].is_sorted_by(|a, b| (a.replica, a.min_time) < (b.replica, b.min_time)) {
-            let mut chunks = out.chunks.split_off(first);
-            let payload = |c: &ChunkMeta| &out.buffers[c.buffer as usize][c.offset as usize..][..c.len as usize];
-            chunks.sort_by(|a, b| order(a, b).then_with(|| payload(b).cmp(payload(a))));
-            chunks.dedup_by(|a, b| order(a, b).is_eq() && payload(a) == payload(b));
-            out.chunks.append(&mut chunks);
-        }
-        out.labels.push_ids(&self.series);
-        out.ends.push(u32::try_from(out.chunks.len()).expect("a batch has fewer than 2^32 chunks"));
+        self.out.close(&self.series);
         self.given += 1;
     }
 
     fn emit(&mut self) -> SeriesBatch {
+        let next = if self.heap.is_empty() && self.loose.is_empty() && self.starved.is_empty() {
+            Output::default()
+        } else {
+            self.out.like()
+        };
+        let batch = std::mem::replace(&mut self.out, next).finish();
         for source in &mut self.sources {
-            source.settle(&mut self.out.leases);
+            source.restart(&mut self.out);
         }
-        let mut out = std::mem::take(&mut self.out);
-        let lease = out.leases.take();
-        self.out.leases = out.leases;
-        if !self.heap.is_empty() || !self.loose.is_empty() || !self.starved.is_empty() {
-            // What comes next is about as much; growing step by step would copy it again and again.
-            self.out.chunks.reserve(out.chunks.len() + out.chunks.len() / 8);
-            self.out.ends.reserve(out.ends.len() + 1);
-        }
-        for source in &mut self.sources {
-            source.restart(&mut self.out.labels);
-        }
-        SeriesBatch { labels: out.labels.finish(), chunks: out.chunks, ends: out.ends, buffers: out.buffers, lease }
+        batch
     }
 
     fn less(&self, a: usize, b: usize) -> bool {
@@ -252,12 +225,6 @@ impl Merger {
             at = least;
         }
     }
-}
-
-/// By replica and time, then what else tells chunks of one series apart.
-fn order(a: &ChunkMeta, b: &ChunkMeta) -> Ordering {
-    let key = |c: &ChunkMeta| (c.replica, c.min_time, c.max_time, c.resolution_ms, c.aggregate, c.encoding);
-    key(a).cmp(&key(b))
 }
 
 /// Prometheus' order of label sets, for numbers of one symbol table.

@@ -1,13 +1,10 @@
 use std::collections::VecDeque;
 
-use bytes::Bytes;
 use hashbrown::HashMap;
-use model::LabelTableBuilder;
 use model::labels::SymbolId;
-use request::MemoryLease;
 
-use super::merger::Output;
-use crate::{ChunkMeta, SeriesBatch};
+use super::output::Output;
+use crate::{Run, SeriesBatch};
 
 /// One sorted input: the batch under the cursor and those that wait behind it.
 #[derive(Debug, Default)]
@@ -20,15 +17,12 @@ pub(super) struct Source {
 }
 
 #[derive(Debug)]
-pub(super) struct Cursor {
+struct Cursor {
     batch: SeriesBatch,
     row: usize,
-    /// Where the row's chunks begin.
-    first: usize,
     symbols: Translation,
-    buffers: Translation,
-    /// Bytes of chunks taken since the last settlement.
-    taken: u64,
+    /// The numbers of the batch's lists in the output, where they have one.
+    lists: Vec<Option<u32>>,
 }
 
 impl Source {
@@ -43,110 +37,79 @@ impl Source {
     }
 
     /// Puts the cursor on the next batch where the present one is used up. `false`: there is none yet.
-    pub(super) fn load(&mut self, out: &mut LabelTableBuilder) -> bool {
+    pub(super) fn load(&mut self, out: &mut Output) -> bool {
         if self.current.is_none() {
             let Some(batch) = self.queue.pop_front() else { return false };
             let symbols = Translation::new(batch.labels.symbols().len(), batch.len() * 16);
-            let buffers = Translation::new(batch.buffers.len(), batch.chunks.len());
-            self.current = Some(Cursor { batch, row: 0, first: 0, symbols, buffers, taken: 0 });
+            let lists = vec![None; batch.lists.len()];
+            self.current = Some(Cursor { batch, row: 0, symbols, lists });
         }
+        self.ids.clear();
         self.translate(out);
         true
     }
 
-    /// Computes `ids` for the row under the cursor.
-    fn translate(&mut self, out: &mut LabelTableBuilder) {
-        self.ids.clear();
+    /// Computes `ids` for the row under the cursor; what is in it already is of the row before.
+    fn translate(&mut self, out: &mut Output) {
         let Some(Cursor { batch, row, symbols, .. }) = &mut self.current else { return };
         let table = batch.labels.symbols();
-        let mut id = |id| symbols.get(id, || out.intern(table.get(id)));
-        for &(name, value) in batch.labels.get(*row).ids() {
-            self.ids.push((id(name), id(value)));
+        let mut number = |id| symbols.get(id, || out.labels.intern(table.get(id)));
+        let labels = batch.labels.get(*row).ids();
+        let before = match row.checked_sub(1) {
+            Some(before) if !self.ids.is_empty() => batch.labels.get(before).ids(),
+            _ => &[],
+        };
+        // Mostly one or two labels differ.
+        self.ids.truncate(labels.len());
+        for (i, &(name, value)) in labels.iter().enumerate() {
+            match (self.ids.get_mut(i), before.get(i)) {
+                (Some(_), Some(&known)) if known == (name, value) => {}
+                (Some(id), Some(&(known, _))) if known == name => id.1 = number(value),
+                (Some(id), _) => *id = (number(name), number(value)),
+                (None, _) => self.ids.push((number(name), number(value))),
+            }
         }
     }
 
     /// Forgets the numbers of the last output batch; called when a new one begins.
-    pub(super) fn restart(&mut self, out: &mut LabelTableBuilder) {
+    pub(super) fn restart(&mut self, out: &mut Output) {
         if let Some(cursor) = &mut self.current {
             cursor.symbols.reset();
-            cursor.buffers.reset();
+            cursor.lists.fill(None);
+            self.ids.clear();
             self.translate(out);
         }
     }
 
-    pub(super) fn cursor(&mut self) -> Option<&mut Cursor> {
-        self.current.as_mut()
+    /// Adds the runs of the row under the cursor, once, to the open series.
+    pub(super) fn take_row(&mut self, replica: Option<u32>, out: &mut Output) {
+        let Some(Cursor { batch, row, lists, .. }) = &mut self.current else { return };
+        for run in batch.runs_of(*row) {
+            let list = run.list as usize;
+            let list = *lists[list].get_or_insert_with(|| out.add_list(&batch.lists[list]));
+            out.bytes += u64::from(run.bytes);
+            out.runs.push(Run { list, replica: replica.unwrap_or(run.replica), ..*run });
+        }
     }
 
-    /// Moves to the next row. `false`: the batch is used up, [`load`](Self::load) the next. What is
-    /// left of its lease goes to the output's.
+    /// Moves to the next row. `false`: the batch is used up, [`load`](Self::load) the next.
     pub(super) fn advance(&mut self, out: &mut Output) -> bool {
         let Some(cursor) = &mut self.current else { return false };
         cursor.row += 1;
         if cursor.row < cursor.batch.len() {
-            self.translate(&mut out.labels);
+            // Another CPU has written them, and there are as many places as sources.
+            let ahead = (cursor.row + 2).min(cursor.batch.len() - 1);
+            block::prefetch(cursor.batch.runs_of(ahead));
+            block::prefetch(cursor.batch.labels.get(ahead).ids());
+            self.translate(out);
             return true;
         }
-        if let Some(rest) = cursor.batch.lease.take() {
-            out.leases.add(rest);
+        // Such a list only holds a lease, for the labels.
+        for list in cursor.batch.lists.iter().filter(|list| list.is_empty()) {
+            out.add_list(list);
         }
         self.current = None;
         false
-    }
-
-    /// Moves the part of the batch's lease that goes with the chunks taken so far to `leases`.
-    pub(super) fn settle(&mut self, leases: &mut Leases) {
-        let Some(Cursor { batch, taken, .. }) = &mut self.current else { return };
-        let bytes = std::mem::take(taken);
-        if let Some(held) = batch.lease.as_mut().filter(|_| bytes > 0) {
-            leases.add(held.split(bytes));
-        }
-    }
-}
-
-impl Cursor {
-    /// Appends the chunks of the row, once, and the buffers that are not yet among `buffers`; gives the bytes.
-    pub(super) fn take_chunks(
-        &mut self,
-        replica: Option<u32>,
-        chunks: &mut Vec<ChunkMeta>,
-        buffers: &mut Vec<Bytes>,
-    ) -> usize {
-        let Self { batch, row, first, buffers: numbers, taken, .. } = self;
-        let end = batch.ends[*row] as usize;
-        let mut bytes = 0;
-        chunks.extend(batch.chunks[*first..end].iter().map(|&chunk| {
-            bytes += u64::from(chunk.len);
-            let buffer = numbers.get(chunk.buffer, || {
-                buffers.push(batch.buffers[chunk.buffer as usize].clone());
-                u32::try_from(buffers.len() - 1).expect("a batch has fewer than 2^32 buffers")
-            });
-            ChunkMeta { buffer, replica: replica.unwrap_or(chunk.replica), ..chunk }
-        }));
-        *first = end;
-        *taken += bytes;
-        bytes as usize
-    }
-}
-
-/// What covers the buffers of the output batch in the making.
-#[derive(Debug, Default)]
-pub(super) struct Leases {
-    main: Option<MemoryLease>,
-    /// Leases of another account: kept until the merge ends, for a batch carries one lease.
-    foreign: Vec<MemoryLease>,
-}
-
-impl Leases {
-    fn add(&mut self, lease: MemoryLease) {
-        match &mut self.main {
-            None => self.main = Some(lease),
-            Some(main) => self.foreign.extend(main.join(lease)),
-        }
-    }
-
-    pub(super) fn take(&mut self) -> Option<MemoryLease> {
-        self.main.take()
     }
 }
 

@@ -117,11 +117,12 @@ fn payloads_are_shared_not_copied() {
     };
     let a = batches(&store(&[("a=1", &[(0, 9, "x")]), ("a=2", &[(0, 9, "y")])]));
     let b = batches(&store(&[("a=2", &[(10, 19, "z")])]));
-    let pointers: Vec<*const u8> = [&a[0], &a[1], &b[0]].map(|x| x.buffers[0].as_ptr()).to_vec();
+    let pointers: Vec<*const u8> = [&a[0], &a[1], &b[0]].map(|x| x.lists[0].buffers[0].as_ptr()).to_vec();
     let out: Vec<_> = merge_batches(vec![a, b], MergeOptions::default()).collect();
     assert_eq!(out.len(), 1);
-    assert_eq!(out[0].buffers.iter().map(|b| b.as_ptr()).collect::<Vec<_>>(), pointers);
-    assert_eq!(out[0].lease.as_ref().map(request::MemoryLease::bytes), Some(3));
+    let buffers = out[0].lists.iter().flat_map(|list| &list.buffers);
+    assert_eq!(buffers.map(|b| b.as_ptr()).collect::<Vec<_>>(), pointers);
+    assert_eq!(cx.memory().used(), 3);
 }
 
 #[test]

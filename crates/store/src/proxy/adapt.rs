@@ -76,17 +76,17 @@ fn sharded(batch: SeriesBatch, shard: &Shard) -> SeriesBatch {
     select_rows(batch, kept.into_iter().map(|i| (labels.get(i).iter(), i)))
 }
 
-/// Some rows of a batch under new labels; buffers and lease go along.
+/// Some rows of a batch under new labels; what they point into goes along.
 fn select_rows<'a, L: Iterator<Item = (&'a str, &'a str)>>(
     batch: SeriesBatch,
     rows: impl Iterator<Item = (L, usize)>,
 ) -> SeriesBatch {
     let mut labels = LabelTableBuilder::new();
-    let (mut chunks, mut ends) = (Vec::with_capacity(batch.chunks.len()), Vec::with_capacity(batch.len()));
+    let (mut runs, mut ends) = (Vec::with_capacity(batch.runs.len()), Vec::with_capacity(batch.len()));
     for (pairs, i) in rows {
         labels.push(pairs);
-        chunks.extend_from_slice(batch.chunks_of(i));
-        ends.push(u32::try_from(chunks.len()).expect("no more chunks than before"));
+        runs.extend_from_slice(batch.runs_of(i));
+        ends.push(u32::try_from(runs.len()).expect("no more runs than before"));
     }
-    SeriesBatch { labels: labels.finish(), chunks, ends, ..batch }
+    SeriesBatch { labels: labels.finish(), runs, ends, ..batch }
 }

@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use block::EncodedChunk;
 use block::chunk::{SAMPLES_PER_CHUNK, encode_floats};
-use block::{Aggregate, EncodedChunk};
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
-use model::{LabelTableBuilder, Labels, LabelsBuilder, Matcher, TimeRange};
+use model::{Labels, LabelsBuilder, Matcher, TimeRange};
 use parking_lot::RwLock;
 use request::Context;
 use store::merge::{MergeOptions, merge_batches};
 use store::{
-    ChunkMeta, Extent, Frame, LabelsRequest, Names, Result, SeriesBatch, SeriesRequest, Store, StoreInfo, StoreKind,
+    About, BatchBuilder, Extent, Frame, LabelsRequest, Names, Result, SeriesBatch, SeriesRequest, Store, StoreInfo,
+    StoreKind,
 };
 
 use super::DemoSeries;
@@ -142,7 +143,7 @@ impl Store for Head {
         let cx = cx.clone();
         let frames = merge_batches(sources, options).map(move |mut batch| {
             cx.check()?;
-            batch.lease = Some(cx.memory().lease(batch.buffers.iter().map(|b| b.len() as u64).sum())?);
+            batch.cover(cx.memory().lease(batch.payload_bytes())?);
             Ok(Frame::Batch(batch))
         });
         stream::iter(frames).boxed()
@@ -158,26 +159,13 @@ impl Store for Head {
 }
 
 fn batch(series: &[(Labels, Vec<EncodedChunk>)], skip_chunks: bool) -> SeriesBatch {
-    let (mut labels, mut batch) = (LabelTableBuilder::new(), SeriesBatch::default());
-    for (set, chunks) in series {
-        labels.push(set);
+    let mut batch = BatchBuilder::default();
+    for (labels, chunks) in series {
         for chunk in chunks.iter().filter(|_| !skip_chunks) {
-            batch.chunks.push(ChunkMeta {
-                min_time: chunk.min_time,
-                max_time: chunk.max_time,
-                resolution_ms: 0,
-                aggregate: Aggregate::Raw,
-                encoding: chunk.encoding,
-                replica: 0,
-                buffer: u32::try_from(batch.buffers.len()).expect("a head has fewer than 2^32 chunks"),
-                offset: 0,
-                len: u32::try_from(chunk.bytes.len()).expect("a chunk is smaller than 4 GiB"),
-                samples: 0,
-            });
-            batch.buffers.push(Bytes::from(chunk.bytes.clone()));
+            let range = TimeRange::new(chunk.min_time, chunk.max_time);
+            batch.chunk(About::raw(range, chunk.encoding), Bytes::from(chunk.bytes.clone()));
         }
-        batch.ends.push(u32::try_from(batch.chunks.len()).expect("a head has fewer than 2^32 chunks"));
+        batch.series(labels);
     }
-    batch.labels = labels.finish();
-    batch
+    batch.finish()
 }

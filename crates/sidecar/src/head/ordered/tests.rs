@@ -36,8 +36,8 @@ type Shown = Vec<(Labels, Vec<i64>)>;
 fn show(batches: &[SeriesBatch]) -> Shown {
     let rows = batches.iter().flat_map(|batch| (0..batch.len()).map(move |i| (batch, i)));
     let times = |batch: &SeriesBatch, i| {
-        let chunks = batch.chunks_of(i).iter();
-        chunks.inspect(|c| assert_eq!(batch.payload(c), c.min_time.to_be_bytes())).map(|c| c.min_time).collect()
+        let chunks = batch.chunks_of(i);
+        chunks.inspect(|c| assert_eq!(c.payload(), c.min_time.to_be_bytes())).map(|c| c.min_time).collect()
     };
     rows.map(|(batch, i)| (batch.labels_of(i).to_labels(), times(batch, i))).collect()
 }
