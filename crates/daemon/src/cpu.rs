@@ -87,11 +87,15 @@ impl Queue {
         let mut state = self.state.lock();
         push(&mut state.jobs);
         // One job of a thread's own is its next one: to wake another for it takes longer than most jobs do.
-        let others = state.jobs.len() > 1 || !std::ptr::eq(OWN.get(), self);
+        let others = state.jobs.len() > 1 || !self.is_here();
         drop(state);
         if others {
             self.filled.notify_one();
         }
+    }
+
+    fn is_here(&self) -> bool {
+        std::ptr::eq(OWN.get(), self)
     }
 }
 
@@ -102,6 +106,10 @@ impl CpuPool for CpuThreads {
 
     fn resume(&self, job: Job) {
         self.queue.push(|jobs| jobs.push_front(job));
+    }
+
+    fn is_here(&self) -> bool {
+        self.queue.is_here()
     }
 
     fn threads(&self) -> usize {

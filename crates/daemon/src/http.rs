@@ -14,6 +14,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::serve::ListenerExt;
 use futures::FutureExt;
 use http::{StatusCode, header};
 use tokio::net::TcpListener;
@@ -46,6 +47,12 @@ pub async fn spawn(shell: &Shell, args: &HttpArgs, router: Router) -> anyhow::Re
 pub async fn serve(shell: Shell, listener: TcpListener, router: Router, grace: Duration) -> anyhow::Result<()> {
     let router = frame(&shell, router);
     let shutdown = shell.shutdown().clone();
+    // The last part of a long answer does not wait until the client has told of the one before.
+    let listener = listener.tap_io(|connection| {
+        if let Err(e) = connection.set_nodelay(true) {
+            tracing::debug!(err = %e, "cannot have a connection send at once");
+        }
+    });
     let server = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let overdue = async {

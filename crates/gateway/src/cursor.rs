@@ -139,6 +139,11 @@ impl Cursor {
         self.loaded += count;
     }
 
+    /// How many of the selected are still to be looked at.
+    pub(crate) fn left(&self) -> usize {
+        self.selected.len().saturating_sub(self.read)
+    }
+
     /// Whether all of the selection was looked at.
     fn is_through(&self) -> bool {
         self.read >= self.selected.len()

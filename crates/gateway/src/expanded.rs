@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::io::Read;
+use std::sync::Arc;
 use std::time::Duration;
 
 use block::Ulid;
@@ -20,13 +21,13 @@ const LEVEL: i32 = 1;
 /// The index cache, as far as one is needed beside local indexes.
 #[derive(Clone, Debug)]
 pub(crate) struct Expanded {
-    cache: Cache,
+    cache: Arc<Cache>,
     ttl: Duration,
 }
 
 impl Expanded {
     pub(crate) fn new(cache: Cache, ttl: Duration) -> Self {
-        Self { cache, ttl }
+        Self { cache: Arc::new(cache), ttl }
     }
 
     pub(crate) fn cache(&self) -> &Cache {

@@ -11,8 +11,8 @@ use block::{Aggregate, ChunkReader, Corrupt, Encoding, RawChunk};
 use bucket::BlockFile;
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt};
-use futures::{TryStreamExt, future, stream};
-use model::Matcher;
+use futures::{future, stream};
+use model::{MatchOp, Matcher};
 use request::Context;
 use store::{ChunkList, ChunkMeta, Error, Frame, PartialResponse, Result, SeriesBatch, SeriesRequest, show_matchers};
 
@@ -32,6 +32,9 @@ const GUESSED_CHUNK_BYTES: u64 = 16_000;
 
 /// Series in a batch whose chunks are fetched, at most: its bytes are what counts.
 const FETCHED_SERIES: usize = 4096;
+
+/// So few series are read at once, where no other thread is needed for that.
+const FEW_SERIES: usize = 16;
 
 /// So many chunks ahead their headers are asked for.
 const HEADERS_AHEAD: usize = 32;
@@ -56,21 +59,23 @@ pub(crate) struct BlockAsk {
 /// The block's series. What cannot be read of it is missing from the answer, or fails it, as the request
 /// wants; a limit or a cancelled request always fails it.
 pub(crate) fn block_stream(ask: BlockAsk) -> BoxStream<'static, Result<Frame>> {
-    let on_error = ask.clone();
-    let batches = stream::try_unfold(State::Closed(Box::new(ask)), |state| async move { state.next().await });
-    batches
-        .map_ok(Frame::Batch)
-        .then(move |frame| {
-            let ask = on_error.clone();
-            async move {
-                let Err(e) = frame else { return frame };
-                if let Error::Corrupt(_) = e {
-                    ask.files.distrust(ask.block.id).await;
+    let ask = Arc::new(ask);
+    let state = State::Closed(Arc::clone(&ask));
+    let frames = stream::unfold(state, move |state| {
+        let ask = Arc::clone(&ask);
+        async move {
+            match state.next().await {
+                Ok(next) => next.map(|(batch, state)| (Ok(Frame::Batch(batch)), state)),
+                Err(e) => {
+                    if let Error::Corrupt(_) = e {
+                        ask.files.distrust(ask.block.id).await;
+                    }
+                    Some((ask.missing(e), State::Done))
                 }
-                ask.missing(e)
             }
-        })
-        .boxed()
+        }
+    });
+    frames.boxed()
 }
 
 impl BlockAsk {
@@ -90,13 +95,13 @@ impl BlockAsk {
 }
 
 enum State {
-    Closed(Box<BlockAsk>),
+    Closed(Arc<BlockAsk>),
     Open(Box<Open>),
     Done,
 }
 
 struct Open {
-    ask: BlockAsk,
+    ask: Arc<BlockAsk>,
     task: Arc<Ask>,
     segments: Option<Arc<ChunkReader>>,
     /// What the index cache has of the selection.
@@ -112,7 +117,7 @@ struct Open {
 impl State {
     async fn next(self) -> Result<Option<(SeriesBatch, Self)>> {
         let (mut open, first) = match self {
-            Self::Closed(ask) => Open::first(*ask).await?,
+            Self::Closed(ask) => Open::first(ask).await?,
             Self::Open(open) => (open, None),
             Self::Done => return Ok(None),
         };
@@ -131,8 +136,8 @@ impl State {
 impl Open {
     /// Opens the block and reads its first batch. What is kept of the index and turns out to be damaged is
     /// fetched again, once.
-    async fn first(ask: BlockAsk) -> Result<(Box<Self>, Option<SeriesBatch>)> {
-        let again = ask.clone();
+    async fn first(ask: Arc<BlockAsk>) -> Result<(Box<Self>, Option<SeriesBatch>)> {
+        let again = Arc::clone(&ask);
         let tried = async {
             let mut open = Box::new(Self::new(ask).await?);
             let first = open.next_batch().await?;
@@ -148,7 +153,7 @@ impl Open {
         }
     }
 
-    async fn new(ask: BlockAsk) -> Result<Self> {
+    async fn new(ask: Arc<BlockAsk>) -> Result<Self> {
         ask.cx.check()?;
         let index = ask.files.index(&ask.cx, &ask.block, &ask.fetched).await?;
         let segments = if ask.request.skip_chunks { None } else { ask.files.segments(&ask.block).await? };
@@ -195,7 +200,7 @@ impl Open {
                 Step::Fetch(rows) if rows.ends.is_empty() => {}
                 Step::Batch(batch) => return held(&self.ask.cx, batch).await,
                 Step::Fetch(rows) => {
-                    let fetch = Fetch { ask: self.ask.clone(), task: Arc::clone(&self.task) };
+                    let fetch = Fetch { ask: Arc::clone(&self.ask), task: Arc::clone(&self.task) };
                     self.fetching.start(async move { fetch.batch(rows).await });
                 }
             }
@@ -226,24 +231,18 @@ impl Open {
 
     /// Walks on to the next batch, in one job on the pool. Where chunks are mapped, it is complete.
     async fn step(&mut self) -> Result<Step> {
-        let task = Arc::clone(&self.task);
+        if let Some(step) = self.short_step() {
+            return step;
+        }
+        let (task, segments) = (Arc::clone(&self.task), self.segments.clone());
         let cursor = self.cursor.take();
-        let segments = self.segments.clone();
         let (known, expanded) = (self.known.take(), self.ask.expanded.clone());
         let job = move || {
             let mut cursor = match cursor {
                 Some(cursor) => cursor,
                 None => Cursor::open(&task, known, expanded.as_ref())?,
             };
-            let rows = cursor.next(&task)?;
-            let last = rows.last;
-            let step = if task.request.skip_chunks {
-                Step::Batch(labels_only(rows))
-            } else if let Some(segments) = segments {
-                Step::Batch(from_segments(rows, &segments, &task)?)
-            } else {
-                Step::Fetch(rows)
-            };
+            let (step, last) = walk(&mut cursor, &task, segments.as_deref())?;
             Ok::<_, Error>((cursor, step, last))
         };
         let (cursor, step, last) = self.ask.cx.run(job).await??;
@@ -251,6 +250,44 @@ impl Open {
         self.last = last;
         Ok(step)
     }
+
+    /// The same at once; `None` where that may take long.
+    fn short_step(&mut self) -> Option<Result<Step>> {
+        let Self { ask, task, segments, known, cursor, last, .. } = self;
+        let _at_once = ask.cx.at_once()?;
+        if cursor.is_none() && known.is_none() && is_cheap(&task.matchers) {
+            match Cursor::open(task, None, ask.expanded.as_ref()) {
+                Ok(opened) => *cursor = Some(opened),
+                Err(e) => return Some(Err(e)),
+            }
+        }
+        let cursor = cursor.as_mut().filter(|cursor| cursor.left() <= FEW_SERIES)?;
+        let walked = walk(cursor, task, segments.as_deref());
+        Some(walked.map(|(step, is_last)| {
+            *last = is_last;
+            step
+        }))
+    }
+}
+
+/// Whether few lists tell what is selected.
+fn is_cheap(matchers: &[Matcher]) -> bool {
+    let plain = |m: &Matcher| matches!(m.op, MatchOp::Equal | MatchOp::NotEqual);
+    matchers.iter().all(plain) && matchers.iter().any(|m| m.op == MatchOp::Equal && !m.value.is_empty())
+}
+
+/// The next batch, and whether it is the last one.
+fn walk(cursor: &mut Cursor, task: &Ask, segments: Option<&ChunkReader>) -> Result<(Step, bool)> {
+    let rows = cursor.next(task)?;
+    let last = rows.last;
+    let step = if task.request.skip_chunks {
+        Step::Batch(labels_only(rows))
+    } else if let Some(segments) = segments {
+        Step::Batch(from_segments(rows, segments, task)?)
+    } else {
+        Step::Fetch(rows)
+    };
+    Ok((step, last))
 }
 
 /// The batch with a lease on what it holds itself: fetched bytes are covered already, and mapped ones
@@ -263,7 +300,7 @@ async fn held(cx: &Context, mut batch: SeriesBatch) -> Result<SeriesBatch> {
 
 /// Fetches the chunks of batches.
 struct Fetch {
-    ask: BlockAsk,
+    ask: Arc<BlockAsk>,
     task: Arc<Ask>,
 }
 

@@ -25,7 +25,7 @@ pub use tally::{Tally, Took};
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::channel::oneshot;
 use task::Task;
@@ -48,6 +48,25 @@ struct Inner {
     timer: Arc<dyn Timer>,
     coverage: Coverage,
     stats: Stats,
+    at_once_ns: AtomicU64,
+}
+
+/// So long may a request work at once, all in all, where others could help it.
+const AT_ONCE_MAX: Duration = Duration::from_micros(200);
+
+/// Work that is done at once: see [`Context::at_once`]. The time counts until this is dropped.
+#[derive(Debug)]
+pub struct AtOnce<'a> {
+    cx: &'a Context,
+    begun: Duration,
+}
+
+impl Drop for AtOnce<'_> {
+    fn drop(&mut self) {
+        let took = self.cx.timer().elapsed().saturating_sub(self.begun);
+        let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.cx.inner.at_once_ns.fetch_add(took, Ordering::Relaxed);
+    }
 }
 
 /// Counters of one request's work, added to by every layer.
@@ -105,6 +124,7 @@ impl Context {
             timer,
             coverage: Coverage::default(),
             stats: Stats::default(),
+            at_once_ns: AtomicU64::new(0),
         };
         Self { inner: Arc::new(inner), tally: None }
     }
@@ -196,6 +216,15 @@ impl Context {
         receiver.await.map_err(|_| Interrupted::Panicked)
     }
 
+    /// Leave to do something short now instead of in a job of its own: where the caller is on the pool's threads
+    /// already, and the request has not worked so for long. Many short jobs cost more to hand over than to do.
+    #[must_use]
+    pub fn at_once(&self) -> Option<AtOnce<'_>> {
+        let spent = self.inner.at_once_ns.load(Ordering::Relaxed);
+        let may = u128::from(spent) < AT_ONCE_MAX.as_nanos() && self.inner.pool.is_here();
+        may.then(|| AtOnce { cx: self, begun: self.timer().elapsed() })
+    }
+
     /// Polls `work` on the CPU pool's threads until it is done, so that what it waits for from the pool comes back
     /// to it without a change of threads, and what it computes itself holds up no async worker. Dropping the
     /// returned future drops `work`. A panic in it is an [`Interrupted::Panicked`].
@@ -204,7 +233,7 @@ impl Context {
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Interrupted> {
         self.check()?;
-        if self.inner.pool.is_inline() {
+        if self.inner.pool.is_here() {
             return Ok(work.await);
         }
         let (sender, receiver) = oneshot::channel();

@@ -13,8 +13,8 @@ pub trait CpuPool: Debug + Send + Sync {
         self.execute(job);
     }
 
-    /// Whether jobs run within [`CpuPool::execute`], on the caller's thread.
-    fn is_inline(&self) -> bool {
+    /// Whether the caller is on one of the pool's threads already.
+    fn is_here(&self) -> bool {
         false
     }
 
@@ -42,7 +42,7 @@ impl CpuPool for InlinePool {
         job();
     }
 
-    fn is_inline(&self) -> bool {
+    fn is_here(&self) -> bool {
         true
     }
 

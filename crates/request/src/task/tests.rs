@@ -126,6 +126,38 @@ fn is_polled_again_where_it_was_woken_meanwhile_and_dropped_where_its_owner_went
 }
 
 #[test]
+fn a_request_works_at_once_only_on_the_pool_and_not_for_long() {
+    /// A thread of the pool, on which each look at the clock takes 90 µs.
+    #[derive(Debug)]
+    struct Here;
+    #[derive(Debug)]
+    struct Slow(std::sync::atomic::AtomicU64);
+    impl CpuPool for Here {
+        fn execute(&self, job: Box<dyn FnOnce() + Send>) {
+            job();
+        }
+        fn is_here(&self) -> bool {
+            true
+        }
+        fn threads(&self) -> usize {
+            1
+        }
+    }
+    impl crate::Timer for Slow {
+        fn sleep(&self, _: std::time::Duration) -> futures::future::BoxFuture<'static, ()> {
+            Box::pin(std::future::pending())
+        }
+        fn elapsed(&self) -> std::time::Duration {
+            std::time::Duration::from_micros(self.0.fetch_add(90, std::sync::atomic::Ordering::Relaxed))
+        }
+    }
+    let account = MemoryBudget::new(1).account(1);
+    let cx = Context::new(0, account, Arc::new(Here), Arc::new(Slow(Default::default())));
+    assert_eq!((0..5).filter(|_| cx.clone().at_once().is_some()).count(), 3);
+    assert!(context().0.at_once().is_none(), "elsewhere it would hold others up");
+}
+
+#[test]
 fn a_panic_is_told_and_an_inline_pool_needs_no_task() {
     let (cx, pool) = context();
     let mut driven = Box::pin(cx.drive(async { panic!("on purpose") }));
