@@ -13,6 +13,7 @@ mod clock;
 mod cpu;
 mod deadline;
 pub mod flags;
+mod heap;
 pub mod http;
 mod listen;
 pub mod log;

@@ -9,7 +9,7 @@ use anyhow::{Context as _, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::flags::ProcessArgs;
-use crate::{Settings, Shell, log};
+use crate::{Settings, Shell, heap, log};
 
 /// Runs `service` with a shell until it returns, a signal comes or a task fails, then gives it and all tasks
 /// the grace period to end. 0 after a graceful end, 1 after any failure.
@@ -19,6 +19,7 @@ where
 {
     log::init(args.log_level, args.log_format, &args.debug_name);
     log_panics();
+    heap::keep_freed_memory();
     // One crypto provider for all; an embedding program may have installed its own.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     match start(name, args, service) {
