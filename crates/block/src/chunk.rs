@@ -145,6 +145,29 @@ pub fn decode_many_ahead(chunks: &[(Encoding, &[u8])], ahead: &[&[u8]], out: &mu
     decode_runs(Kernel::widest(), chunks, ahead, out)
 }
 
+/// The first samples of a chunk.
+#[derive(Clone, Copy, Debug)]
+pub struct Front<'a> {
+    pub payload: &'a [u8],
+    /// Most samples of it; more than it has are all.
+    pub samples: u32,
+}
+
+/// As [`decode_many_ahead`], for [`Encoding::Xor`] chunks, of which not all samples need be wanted.
+///
+/// # Errors
+/// As [`decode_many`]; damage behind the samples that are wanted need not be found.
+pub fn decode_fronts_ahead(chunks: &[Front<'_>], ahead: &[&[u8]], out: &mut Columns) -> Result<(), Corrupt> {
+    let mark = out.mark();
+    let fronts = chunks.iter().map(|front| (front.payload, front.samples as usize));
+    let result = xor::decode_many(Kernel::widest(), fronts, ahead, out);
+    if result.is_err() {
+        out.truncate(mark);
+    }
+    out.level_starts();
+    result
+}
+
 /// As [`decode_many`] with a kernel of choice, for comparing them: all give the same bits. One that
 /// this CPU lacks is replaced by the scalar one.
 ///
@@ -165,7 +188,10 @@ fn decode_runs(
     for run in chunks.chunk_by(|a, b| is_xor(a) && is_xor(b)) {
         let result = match run {
             [(encoding, payload)] => decode_into(*encoding, payload, out),
-            run => xor::decode_many(kernel, run, std::mem::take(&mut ahead), out),
+            run => {
+                let chunks = run.iter().map(|(_, payload)| (*payload, usize::MAX));
+                xor::decode_many(kernel, chunks, std::mem::take(&mut ahead), out)
+            }
         };
         if let Err(e) = result {
             out.truncate(mark);

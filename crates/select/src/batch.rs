@@ -1,18 +1,20 @@
 mod flat;
+mod plan;
 mod sparse;
 mod splice;
 
 use std::cell::RefCell;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use block::chunk::{decode_many, decode_many_ahead, sample_count};
+use block::chunk::decode_many;
 use block::{Aggregate, Columns, Corrupt, Encoding};
 use engine::{Decoded, Encoded};
 use model::{LabelsRef, TimeRange};
 use store::dedup::{Lanes, penalty, split_lanes, stable, union};
 use store::{Order, Run, SeriesBatch};
 
-use flat::{Flat, Held, first_replica, of_replica};
+use flat::{Held, first_replica, of_replica};
 use sparse::Sparse;
 use splice::append;
 
@@ -33,12 +35,13 @@ pub(crate) enum Mode {
 pub(crate) struct Batch {
     batch: SeriesBatch,
     mode: Mode,
+    /// No other batch has this number.
+    number: u64,
 }
 
 /// What decoding needs beside the output; kept by each thread for its memory.
 #[derive(Debug, Default)]
 struct Scratch {
-    flat: Flat,
     lanes: Lanes,
     /// One for each lane of a replica.
     parts: Vec<Columns>,
@@ -47,8 +50,8 @@ struct Scratch {
     sparse: Sparse,
     /// Where the floats of each series of a run end.
     ends: Vec<usize>,
-    /// The batch by its address, and the first series of it whose chunks were asked for ahead.
-    asked_for: Option<(usize, usize)>,
+    /// The batch, and the series of it that were planned and whose chunks were asked for ahead.
+    asked_for: Option<(u64, Range<usize>)>,
 }
 
 /// So many chunks are decoded in one go: enough for lanes of about the same length, few enough for their samples
@@ -61,7 +64,8 @@ thread_local! {
 
 impl Batch {
     pub(crate) fn new(batch: SeriesBatch, mode: Mode) -> Self {
-        Self { batch, mode }
+        static BATCHES: AtomicU64 = AtomicU64::new(0);
+        Self { batch, mode, number: BATCHES.fetch_add(1, Ordering::Relaxed) }
     }
 
     /// Decodes series `i`, whose chunks these are; of replicas that `stable` makes one of only the first, if all is as
@@ -149,48 +153,6 @@ impl Batch {
         self.is_apart(i) && self.batch.runs_of(i).iter().all(is_float)
     }
 
-    /// Appends the samples of the first or only replicas of several series, all of which allow it, and asks for
-    /// what comes next meanwhile; `ends` is filled with where each series' are.
-    fn decode_together(
-        &self,
-        flat: &Flat,
-        ahead: &[&[u8]],
-        ends: &mut Vec<usize>,
-        out: &mut Columns,
-    ) -> Result<(), Corrupt> {
-        let mut list: Vec<(Encoding, &[u8])> = Vec::with_capacity(RUN_CHUNKS);
-        let mut end = out.t.len();
-        ends.clear();
-        for chunks in flat.series() {
-            for chunk in of_replica(chunks, first_replica(chunks)) {
-                let payload = self.payload(chunk);
-                end += sample_count(chunk.encoding, payload)? as usize;
-                list.push((chunk.encoding, payload));
-            }
-            ends.push(end);
-        }
-        decode_many_ahead(&list, ahead, out)
-    }
-
-    /// What decoding some series is going to read.
-    fn payloads(&self, series: Range<usize>) -> Vec<&[u8]> {
-        let mut payloads = Vec::with_capacity(RUN_CHUNKS);
-        for i in series {
-            let runs = self.batch.runs_of(i);
-            for run in runs {
-                let list = &self.batch.lists[run.list as usize];
-                // Of the others most are not decoded, and not looked at where their lengths are known.
-                let sparse = run.replica != runs[0].replica && self.is_stable();
-                payloads.extend(self.batch.chunks_in(run).iter().filter_map(|chunk| match (sparse, chunk.samples) {
-                    (false, _) => Some(list.payload(chunk)),
-                    (true, 0) => Some(&list.payload(chunk)[..chunk.len.min(1) as usize]),
-                    (true, _) => None,
-                }));
-            }
-        }
-        payloads
-    }
-
     fn payload(&self, chunk: &Held) -> &[u8] {
         self.batch.lists[chunk.list as usize].payload(chunk)
     }
@@ -202,15 +164,6 @@ impl Batch {
         let list: Vec<(Encoding, &[u8])> = raw.map(payload).collect();
         out.clear();
         decode_many(&list, out)
-    }
-}
-
-impl Scratch {
-    /// The chunks of some series side by side; to be given back, for their memory.
-    fn flatten(&mut self, batch: &SeriesBatch, series: Range<usize>) -> Flat {
-        let mut flat = std::mem::take(&mut self.flat);
-        flat.fill(batch, series);
-        flat
     }
 }
 
@@ -229,21 +182,25 @@ impl Encoded for Batch {
         out.clear();
         let all = SCRATCH.with_borrow_mut(|scratch| {
             // The chunks lie all over mapped files, so each run's are asked for while the one before is decoded.
-            let own = std::ptr::from_ref(self).addr();
-            if scratch.asked_for != Some((own, run.start)) {
-                self.payloads(run.clone()).into_iter().for_each(block::prefetch);
+            let Sparse { plan, next: planned, .. } = &mut scratch.sparse;
+            if scratch.asked_for == Some((self.number, run.clone())) {
+                std::mem::swap(plan, planned);
+            } else {
+                self.plan(run.clone(), true, plan);
+                self.payloads(plan).into_iter().for_each(block::prefetch);
             }
-            scratch.asked_for = (!next.is_empty()).then_some((own, next.start));
-            let ahead = self.payloads(next);
+            self.plan(next.clone(), true, planned);
+            let ahead = self.payloads(planned);
+            scratch.asked_for = (!next.is_empty()).then_some((self.number, next));
             if !self.allows_run(run.start) {
                 ahead.into_iter().for_each(block::prefetch);
                 return Ok(false);
             }
-            let flat = scratch.flatten(&self.batch, run.clone());
             let (mut ends, mut from) = (std::mem::take(&mut scratch.ends), 0);
-            self.decode_together(&flat, &ahead, &mut ends, &mut out.together)?;
+            let flat = std::mem::take(&mut plan.flat);
+            self.decode_together(&flat, &ahead, (plan, &mut ends), &mut out.together)?;
             self.stitch(run.clone(), &flat, (&out.together, &ends), scratch)?;
-            scratch.flat = flat;
+            scratch.sparse.plan.flat = flat;
             for (k, &to) in ends.iter().enumerate() {
                 let place = match scratch.sparse.pieces(k) {
                     [] => from..to,
@@ -265,11 +222,12 @@ impl Encoded for Batch {
 
     fn decode(&self, i: usize, out: &mut Columns) -> Result<(), Corrupt> {
         let decoded = SCRATCH.with_borrow_mut(|scratch| {
-            let flat = scratch.flatten(&self.batch, i..i + 1);
+            self.plan(i..i + 1, false, &mut scratch.sparse.plan);
+            let flat = std::mem::take(&mut scratch.sparse.plan.flat);
             self.decode_first(i, flat.of(0), scratch, out)?;
             let own = out.t.len();
             self.stitch(i..i + 1, &flat, (out, &[own]), scratch)?;
-            scratch.flat = flat;
+            scratch.sparse.plan.flat = flat;
             if !scratch.sparse.pieces(0).is_empty() {
                 append(out, 0..own, &scratch.sparse.sources(), scratch.sparse.pieces(0));
                 out.t.drain(..own);
@@ -328,3 +286,6 @@ fn same_replica(lanes: &[Columns]) -> bool {
     }
     shared * 2 >= possible
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@
 //!   stores give of one replica.
 
 mod cells;
+mod foresee;
 mod lanes;
 mod penalty;
 mod picker;
@@ -20,6 +21,7 @@ mod timeline;
 mod union;
 
 pub use cells::{Cells, Part, stable};
+pub use foresee::Foresight;
 pub use lanes::{Lanes, split_lanes};
 pub use penalty::penalty;
 pub use picker::{Picker, Taken};

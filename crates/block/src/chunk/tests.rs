@@ -142,6 +142,19 @@ proptest! {
     }
 
     #[test]
+    fn first_samples_are_those_of_the_whole_chunk(lists in vec((series(0..140), 0..150_u32), 0..40)) {
+        let chunks: Vec<_> = lists.iter().map(|(s, _)| floats(s)).collect();
+        let counts = lists.iter().map(|(_, samples)| *samples);
+        let fronts: Vec<_> =
+            chunks.iter().zip(counts).map(|(c, samples)| Front { payload: &c.bytes, samples }).collect();
+        let mut out = Columns::new();
+        decode_fronts_ahead(&fronts, &[], &mut out).expect("decodes");
+        let wanted: Vec<_> = lists.iter().flat_map(|(s, n)| &s[..s.len().min(*n as usize)]).collect();
+        assert_eq!(out.t, wanted.iter().map(|s| s.1).collect::<Vec<_>>());
+        assert_eq!(bits(&out.v), wanted.iter().map(|s| s.2.to_bits()).collect::<Vec<_>>());
+    }
+
+    #[test]
     fn damaged_chunks_neither_panic_nor_leave_anything(
         samples in series(0..130),
         flips in vec((any::<proptest::sample::Index>(), 0u8..8), 0..8),

@@ -68,10 +68,11 @@ pub(super) fn decode_one(payload: &[u8], count: usize, out: &mut Columns) -> Res
     append(count, out, |t, v| decode(payload, t, v))
 }
 
-/// Appends the samples of XOR chunks. The CPU is asked meanwhile for `ahead`, the payloads that come next.
-pub(super) fn decode_many(
+/// Appends the samples of XOR chunks, of each no more than so many. The CPU is asked meanwhile for `ahead`, the payloads
+/// that come next.
+pub(super) fn decode_many<'a>(
     kernel: Kernel,
-    chunks: &[(Encoding, &[u8])],
+    chunks: impl ExactSizeIterator<Item = (&'a [u8], usize)>,
     ahead: &[&[u8]],
     out: &mut Columns,
 ) -> Result<(), Corrupt> {
@@ -79,9 +80,9 @@ pub(super) fn decode_many(
     let mut end = 0;
     // The first damaged chunk is told of, and that may be one before a short one.
     let mut short = Ok(());
-    for (encoding, payload) in chunks {
-        match sample_count(*encoding, payload) {
-            Ok(count) => parts.push(Part { payload, at: end, count: count as usize }),
+    for (payload, most) in chunks {
+        match sample_count(Encoding::Xor, payload) {
+            Ok(count) => parts.push(Part { payload, at: end, count: most.min(count as usize) }),
             Err(e) => {
                 short = Err(e);
                 break;
@@ -132,7 +133,7 @@ struct Part<'a> {
     count: usize,
 }
 
-/// Decodes as many samples as there are slots, which must be the header's count. Writes every slot or gives
+/// Decodes as many samples as there are slots, which must be no more than the header's count. Writes every slot or gives
 /// an error.
 fn decode(payload: &[u8], t: &mut [Slot<i64>], v: &mut [Slot<f64>]) -> Result<(), Corrupt> {
     let state = begin(payload, t, v)?;

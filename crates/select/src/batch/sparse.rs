@@ -11,20 +11,21 @@ use model::TimeRange;
 use store::dedup::{Cells, Part, Picker, Span, Stretch, Survey, Taken, stable};
 
 use super::flat::{Flat, Held, disjoint, of_replica, replicas};
+use super::plan::{Other, Plan};
 use super::splice::Piece;
-use super::{Batch, Mode, RUN_CHUNKS, Scratch, grow, join};
+use super::{Batch, Mode, Scratch, grow, join};
 
 /// Kept for its memory.
 #[derive(Debug, Default)]
 pub(super) struct Sparse {
+    /// Of the run that is decoded, and of the one that comes next.
+    pub(super) plan: Plan,
+    pub(super) next: Plan,
     /// One for each series of a run.
     surveys: Vec<Survey>,
-    others: Vec<Other>,
-    /// The others' chunks.
-    spans: Vec<Span>,
-    /// Where their chunks are that are not decoded.
+    /// Where the others' chunks are that are not decoded.
     holes: Vec<Span>,
-    /// What is decoded of them.
+    /// What is decoded of the others that was not foreseen.
     floats: Columns,
     needed: Vec<bool>,
     picker: Picker,
@@ -54,15 +55,23 @@ impl Sparse {
     }
 }
 
-/// A replica of one of the series, other than its first.
-#[derive(Clone, Debug)]
-struct Other {
-    /// Counted from the run's first.
-    series: usize,
-    replica: usize,
-    spans: Range<usize>,
-    holes: Range<usize>,
-    floats: Range<usize>,
+/// What the last run took, for tests.
+#[cfg(test)]
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Work {
+    /// Replicas of which more had to be decoded than was foreseen.
+    pub(super) unforeseen: usize,
+    pub(super) replaced: usize,
+    /// Samples that came out of merging sample by sample.
+    pub(super) merged: usize,
+}
+
+#[cfg(test)]
+impl Sparse {
+    pub(super) fn work(&self) -> Work {
+        let unforeseen = self.plan.others.iter().filter(|other| other.apart).count();
+        Work { unforeseen, replaced: self.pieces.len(), merged: self.patch.t.len() }
+    }
 }
 
 impl Batch {
@@ -100,9 +109,8 @@ impl Batch {
         sparse: &mut Sparse,
         replicas: &mut Vec<Columns>,
     ) -> Result<(), Corrupt> {
-        let Sparse { surveys, others, spans, holes, floats, picker, cells, unsettled, patch, pieces, .. } = sparse;
-        let from = others.partition_point(|other| other.series < k);
-        let others = &others[from..from + others[from..].partition_point(|other| other.series == k)];
+        let Sparse { plan, surveys, holes, floats, picker, cells, unsettled, patch, pieces, .. } = sparse;
+        let (others, spans) = (plan.others_of(k), &plan.spans);
         if others.is_empty() {
             return Ok(());
         }
@@ -114,18 +122,22 @@ impl Batch {
             })
         };
         let survey = &mut surveys[k];
-        survey.recount(others.iter().map(|other| (&floats.t[other.floats.clone()], &holes[other.holes.clone()])));
-        survey.unsettled(any, unsettled);
         let mut parts = Vec::with_capacity(1 + others.len());
         parts.push(Part { columns: own, floats: 0..0, holes: &[] });
         parts.extend(others.iter().map(|other| {
-            let holes = &holes[other.holes.clone()];
-            Part { columns: floats, floats: other.floats.clone(), holes }
+            let columns = if other.apart { &*floats } else { own };
+            Part { columns, floats: other.floats.clone(), holes: &holes[other.holes.clone()] }
         }));
+        if others.iter().any(|other| other.apart)
+            && survey.recount(parts[1..].iter().map(|part| (&part.columns.t[part.floats.clone()], part.holes)))
+        {
+            survey.settle();
+        }
+        survey.unsettled(any, unsettled);
         for stretch in &*unsettled {
             parts[0].floats = stretch.first.clone();
             if let Some(taken) = picker.pick(&parts, survey, stretch) {
-                replace(&stretch.first, taken, pieces);
+                replace(&stretch.first, taken, others, pieces);
                 continue;
             }
             let from = patch.mark();
@@ -142,12 +154,12 @@ impl Batch {
                     parts[..1].iter().cloned().chain(replicas[..others.len()].iter().map(all)).collect();
                 let _all_there = cells.merge_within(&parts, (0, survey), stretch.range, patch);
             }
-            pieces.push(Piece { replaced: stretch.first.clone(), by: from.0..patch.t.len(), source: PATCH });
+            pieces.push(Piece { replaced: stretch.first.clone(), by: from.0..patch.t.len(), source: Some(PATCH) });
         }
         Ok(())
     }
 
-    /// Looks at several series and decodes of their other replicas what may matter.
+    /// Looks at several series and decodes of their other replicas what may matter and was not foreseen.
     fn survey(
         &self,
         series: Range<usize>,
@@ -156,56 +168,56 @@ impl Batch {
         (first, ends): (&Columns, &[usize]),
         sparse: &mut Sparse,
     ) -> Result<(), Corrupt> {
-        let Sparse { surveys, others, spans, holes, floats, needed, .. } = sparse;
+        let Sparse { plan, surveys, holes, floats, needed, .. } = sparse;
         if surveys.len() < series.len() {
             surveys.resize_with(series.len(), Survey::default);
         }
-        others.clear();
-        spans.clear();
         holes.clear();
-        let mut list: Vec<(Encoding, &[u8])> = Vec::with_capacity(RUN_CHUNKS);
-        for (k, i) in series.enumerate().filter(|(_, i)| self.has_replicas(*i)) {
+        let Plan { others, spans, decoded, .. } = plan;
+        let mut list: Vec<(Encoding, &[u8])> = Vec::new();
+        for others in others.chunk_by_mut(|a, b| a.series == b.series) {
+            let k = others[0].series;
             let chunks = flat.of(k);
-            // Of others all was decoded.
-            if !self.is_simple(i) {
-                continue;
-            }
             let survey = &mut surveys[k];
-            let from = k.checked_sub(1).map_or(0, |before| ends[before]);
-            survey.look(first, from..ends[k], fetched);
-            let known = others.len();
-            for number in replicas(chunks).skip(1) {
-                let from = spans.len();
-                for chunk in of_replica(chunks, number) {
-                    let samples = match chunk.samples {
-                        0 => sample_count(chunk.encoding, self.payload(chunk))?,
-                        known => known,
-                    };
-                    spans.push(Span { range: chunk.range(), samples });
+            survey.look(first, k.checked_sub(1).map_or(0, |before| ends[before])..ends[k], fetched);
+            for other in &mut *others {
+                let spans = &mut spans[other.spans.clone()];
+                for (chunk, span) in of_replica(chunks, other.replica).iter().zip(&mut *spans) {
+                    if span.samples == 0 {
+                        span.samples = sample_count(chunk.encoding, self.payload(chunk))?;
+                    }
                 }
-                survey.weigh(&spans[from..]);
-                let other = Other { series: k, replica: number, spans: from..spans.len(), holes: 0..0, floats: 0..0 };
-                others.push(other);
+                survey.weigh(spans);
+                let times = &first.t[other.floats.clone()];
+                other.holes = leave_out(spans, &decoded[other.spans.clone()], times, holes);
             }
+            let known = others.iter().map(|other| (&first.t[other.floats.clone()], &holes[other.holes.clone()]));
+            survey.recount(known);
             survey.settle();
-            for other in &mut others[known..] {
-                let (spans, from, hole) = (&spans[other.spans.clone()], list.len(), holes.len());
+            for other in others {
+                let (spans, decoded) = (&spans[other.spans.clone()], &mut decoded[other.spans.clone()]);
                 survey.needed(first, spans, needed);
-                for ((chunk, span), needed) in of_replica(chunks, other.replica).iter().zip(spans).zip(&*needed) {
-                    if *needed {
+                let missing = |((span, decoded), needed): ((&Span, &u32), &bool)| *needed && *decoded < span.samples;
+                if !spans.iter().zip(&*decoded).zip(&*needed).any(missing) {
+                    continue;
+                }
+                let from = list.len();
+                let chunks = of_replica(chunks, other.replica).iter().zip(spans);
+                for ((chunk, span), (decoded, needed)) in chunks.zip(decoded.iter_mut().zip(&*needed)) {
+                    if *needed || *decoded > 0 {
                         let payload = self.payload(chunk);
                         block::prefetch(payload);
                         list.push((chunk.encoding, payload));
-                    } else {
-                        holes.push(*span);
+                        *decoded = span.samples;
                     }
                 }
+                other.holes = leave_out(spans, decoded, &[], holes);
                 // Which of the list they are; below, where their samples will be.
-                (other.floats, other.holes) = (from..list.len(), hole..holes.len());
+                (other.apart, other.floats) = (true, from..list.len());
             }
         }
         let mut end = 0;
-        for other in others {
+        for other in others.iter_mut().filter(|other| other.apart) {
             let from = end;
             for (encoding, payload) in &list[other.floats.clone()] {
                 end += sample_count(*encoding, payload)? as usize;
@@ -236,20 +248,36 @@ impl Batch {
     }
 }
 
+/// Appends to `holes` what is not decoded of a replica's chunks, of which `times` gives what is where chunks are decoded in
+/// part.
+fn leave_out(spans: &[Span], decoded: &[u32], times: &[i64], holes: &mut Vec<Span>) -> Range<usize> {
+    let (from, mut at) = (holes.len(), 0);
+    for (span, &decoded) in spans.iter().zip(decoded) {
+        at += decoded as usize;
+        if decoded < span.samples {
+            let last = if decoded > 0 { times.get(at - 1) } else { None };
+            let min = last.map_or(span.range.min, |last| last + 1);
+            holes.push(Span { range: TimeRange::new(min, span.range.max), samples: span.samples - decoded });
+        }
+    }
+    from..holes.len()
+}
+
 /// Adds the pieces that make of some of the first replica's floats what is taken of all parts.
-fn replace(first: &Range<usize>, taken: &[Taken], pieces: &mut Vec<Piece>) {
+fn replace(first: &Range<usize>, taken: &[Taken], others: &[Other], pieces: &mut Vec<Piece>) {
     let (mut at, known) = (first.start, pieces.len());
     let leave_out = |pieces: &mut Vec<Piece>, at: usize, to: usize| match pieces[known..].last_mut() {
         _ if at == to => {}
         Some(last) if last.replaced.end == at => last.replaced.end = to,
-        _ => pieces.push(Piece { replaced: at..to, by: 0..0, source: PATCH }),
+        _ => pieces.push(Piece { replaced: at..to, by: 0..0, source: None }),
     };
     for Taken { part, floats } in taken {
         if *part == 0 {
             leave_out(pieces, at, floats.start);
             at = floats.end;
         } else {
-            pieces.push(Piece { replaced: at..at, by: floats.clone(), source: FLOATS });
+            let source = others[part - 1].apart.then_some(FLOATS);
+            pieces.push(Piece { replaced: at..at, by: floats.clone(), source });
         }
     }
     leave_out(pieces, at, first.end);

@@ -7,8 +7,8 @@ use block::Columns;
 pub(super) struct Piece {
     pub(super) replaced: Range<usize>,
     pub(super) by: Range<usize>,
-    /// By which of the sources.
-    pub(super) source: usize,
+    /// By which of the sources; none is where the replaced ones are.
+    pub(super) source: Option<usize>,
 }
 
 /// Appends to `columns` those of its floats that are in `range`, with parts of the sources in the place of some; gives
@@ -46,7 +46,10 @@ fn append_one<'a, T: Copy + 'a>(
     let mut from = range.start;
     for Piece { replaced, by, source: i } in pieces {
         columns.extend_from_within(from..replaced.start);
-        columns.extend_from_slice(&source(*i)[by.clone()]);
+        match i {
+            Some(i) => columns.extend_from_slice(&source(*i)[by.clone()]),
+            None => columns.extend_from_within(by.clone()),
+        }
         from = replaced.end;
     }
     columns.extend_from_within(from..range.end);

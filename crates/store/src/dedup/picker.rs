@@ -184,37 +184,43 @@ fn bridge(before: &Elected, after: &Elected, parts: &[Part<'_>]) -> Bridge {
         return Bridge::Nothing;
     }
     let (first, last) = (from.max(border.saturating_sub(EDGE_MS + 1)), to.min(border.saturating_add(EDGE_MS)));
-    // The longest interval for which there is a gap and the sample fits into it.
-    let fits_for = |t: i64| gap_for(to - from).min((t - from) * 2).min((to - t) * 2);
     let is_within =
         |most: i64| most >= least && (before.interval_is_within(parts, most) || after.interval_is_within(parts, most));
-    let (mut sample, mut several, mut longest) = (None, false, i64::MIN);
+    let mut found: Option<(i64, Taken)> = None;
     for (i, part) in parts.iter().enumerate() {
+        // What an earlier replica gives makes two gaps of one.
+        let middle = found.as_ref().map_or(to, |(t, _)| *t);
+        let gaps = [(from, middle), (middle, to)];
         let holes = &part.holes[part.holes.partition_point(|hole| hole.range.max <= first)..];
         for hole in holes.iter().take_while(|hole| hole.range.min < last) {
-            let middle = from + (to - from) / 2;
-            let best = middle.max(hole.range.min).min(hole.range.max).max(first + 1).min(last - 1);
-            if is_within(fits_for(best)) {
+            let hidden = hole.range.intersection(TimeRange { min: first + 1, max: last - 1 });
+            let fits = |&gap: &(i64, i64)| {
+                let best = (gap.0 + (gap.1 - gap.0) / 2).max(hidden.min).min(hidden.max);
+                is_within(fits_for(best, gap))
+            };
+            if gaps.iter().any(fits) {
                 return Bridge::Unusual;
             }
         }
         let times = &part.columns.t[part.floats.clone()];
         let at = part.floats.start + times.partition_point(|&t| t <= first);
+        let mut sample = None;
         for (k, &t) in part.columns.t[at..part.floats.end].iter().enumerate().take_while(|(_, t)| **t < last) {
-            if fits_for(t) >= least && !is_stale(part.columns.v[at + k]) {
-                longest = longest.max(fits_for(t));
-                several |= sample.replace(Taken { part: i, floats: at + k..at + k + 1 }).is_some();
+            let fits = is_within(fits_for(t, gaps[usize::from(t > middle)]));
+            if fits && !is_stale(part.columns.v[at + k]) && sample.replace((t, at + k)).is_some() {
+                return Bridge::Unusual;
             }
         }
-    }
-    match sample {
-        Some(sample) if is_within(longest) => {
-            if several {
-                Bridge::Unusual
-            } else {
-                Bridge::One(sample)
-            }
+        if let Some((t, k)) = sample
+            && found.replace((t, Taken { part: i, floats: k..k + 1 })).is_some()
+        {
+            return Bridge::Unusual;
         }
-        _ => Bridge::Nothing,
     }
+    found.map_or(Bridge::Nothing, |(_, sample)| Bridge::One(sample))
+}
+
+/// The longest interval for which there is a gap between two samples into which one at `t` fits.
+fn fits_for(t: i64, (from, to): (i64, i64)) -> i64 {
+    gap_for(to - from).min((t - from) * 2).min((to - t) * 2)
 }

@@ -31,9 +31,9 @@ impl Span {
 /// only the chunks' times and lengths are known: where it is certain, whatever those hold, that it gives
 /// the samples and no others.
 ///
-/// First [`look`](Self::look), then [`weigh`](Self::weigh) for each of the others, then
-/// [`settle`](Self::settle), [`needed`](Self::needed) and [`recount`](Self::recount). The spans of a replica ascend and do
-/// not overlap.
+/// First [`look`](Self::look), then [`weigh`](Self::weigh) for each of the others, [`recount`](Self::recount) where some
+/// of their samples are there already, [`settle`](Self::settle) and [`needed`](Self::needed), and once that is decoded
+/// [`recount`](Self::recount) again. The spans of a replica ascend and do not overlap.
 #[derive(Clone, Debug)]
 pub struct Survey {
     range: TimeRange,
@@ -139,7 +139,8 @@ impl Survey {
 
     /// Settles more once samples of the others are decoded: for each of them those that are, and where those lie that are
     /// not.
-    pub fn recount<'a>(&mut self, others: impl Iterator<Item = (&'a [i64], &'a [Span])> + Clone) {
+    /// Tells whether it does, and then [`settle`](Self::settle) comes again.
+    pub fn recount<'a>(&mut self, others: impl Iterator<Item = (&'a [i64], &'a [Span])> + Clone) -> bool {
         let mut settled = false;
         for cell in self.cells.iter_mut().filter(|cell| cell.open) {
             let (min, max) = (cell.start().max(self.range.min), (cell.end() - 1).min(self.range.max));
@@ -153,9 +154,7 @@ impl Survey {
             cell.open = others.clone().any(has_more);
             settled |= !cell.open;
         }
-        if settled {
-            self.settle();
-        }
+        settled
     }
 
     /// Puts together what is certain, once all replicas are weighed.
@@ -202,10 +201,14 @@ impl Survey {
         let last = &self.cells[run.cells.1];
         let after = self.cells.get(run.cells.1 + 1).filter(|next| last.goes_on_in(next));
         let next = spans.partition_point(|span| span.range.min < run.to);
+        let own = || times[last.at + last.own..self.inside.end].first().copied();
+        let others = || Some(spans.get(next)?.range.min);
+        let near = |t: &i64| *t < run.to.saturating_add(CELL_MS);
         let to = match after {
-            Some(after) => after.first,
-            None => spans.get(next).map_or(i64::MAX, |span| span.range.min),
+            Some(after) => Some(after.first),
+            None => [own(), others()].into_iter().flatten().filter(near).max(),
         };
+        let Some(to) = to else { return };
         if !is_gap(to.saturating_sub(last.last), last.least) {
             return;
         }
@@ -228,11 +231,14 @@ impl Survey {
         let first = &self.cells[run.cells.0];
         let before = run.cells.0.checked_sub(1).map(|i| &self.cells[i]).filter(|before| before.goes_on_in(first));
         let next = spans.partition_point(|span| span.range.max < run.from);
-        let from = match (before, next.checked_sub(1)) {
-            (Some(before), _) => before.last,
-            (None, Some(i)) => spans[i].range.max,
-            (None, None) => i64::MIN,
+        let own = || times[self.inside.start..first.at].last().copied();
+        let others = || Some(spans[..next].last()?.range.max);
+        let near = |t: &i64| *t >= run.from.saturating_sub(CELL_MS);
+        let from = match before {
+            Some(before) => Some(before.last),
+            None => [own(), others()].into_iter().flatten().filter(near).min(),
         };
+        let Some(from) = from else { return };
         if !is_gap(first.first.saturating_sub(from), first.least) {
             return;
         }

@@ -13,7 +13,7 @@ fn check(range: Range<usize>, patch: usize, pieces: &[(Range<usize>, Range<usize
         from = replaced.end;
     }
     expected.extend(&columns.t[from..range.end]);
-    let pieces: Vec<_> = pieces.iter().cloned().map(|(replaced, by)| Piece { replaced, by, source: 0 }).collect();
+    let pieces: Vec<_> = pieces.iter().cloned().map(|(replaced, by)| Piece { replaced, by, source: Some(0) }).collect();
     let at = append(&mut columns, range, &[&patch], &pieces);
     assert_eq!((at.start, at.end), (30, columns.t.len()));
     assert_eq!(columns.t[at.clone()], expected);
@@ -35,6 +35,6 @@ fn parts_grow_shrink_and_stay() {
 fn start_timestamps_move_along() {
     let mut columns = Columns { t: vec![1, 2, 3], v: vec![1.0, 2.0, 3.0], st: vec![7, 8, 9], ..Columns::default() };
     let patch = Columns { t: vec![5, 6], v: vec![5.0, 6.0], ..Columns::default() };
-    append(&mut columns, 0..3, &[&patch], &[Piece { replaced: 1..2, by: 0..2, source: 0 }]);
+    append(&mut columns, 0..3, &[&patch], &[Piece { replaced: 1..2, by: 0..2, source: Some(0) }]);
     assert_eq!((&columns.t[3..], &columns.st[3..]), (&[1, 5, 6, 3][..], &[7, 0, 0, 9][..]));
 }

@@ -22,6 +22,10 @@ struct Lazily {
     out: Columns,
     /// How many chunks of the others were decoded to their ends.
     decoded: usize,
+    /// How many were needed beyond what was decoded before.
+    unforeseen: usize,
+    /// How many samples of the others were decoded.
+    samples: usize,
     /// How many stretches were picked from replicas, merged, and merged with more than was thought to be needed.
     picked: usize,
     merged: usize,
@@ -29,9 +33,14 @@ struct Lazily {
 }
 
 /// How many of the samples of a chunk of another replica are decoded before anything is known of the first's.
-type Ahead = fn(chunk: usize, samples: usize) -> usize;
+#[derive(Clone, Copy, Debug)]
+enum Ahead {
+    /// By the chunk's number and its samples.
+    By(fn(usize, usize) -> usize),
+    Foreseen,
+}
 
-const NOTHING: Ahead = |_, _| 0;
+const NOTHING: Ahead = Ahead::By(|_, _| 0);
 
 /// What is decoded of another replica.
 struct Known {
@@ -74,31 +83,45 @@ fn lazily(replicas: &[Columns], samples: usize, range: TimeRange, ahead: Ahead) 
     let spans: Vec<Vec<_>> =
         others.iter().zip(&parts).map(|(c, parts)| parts.iter().map(|r| span(c, r)).collect()).collect();
     spans.iter().for_each(|spans| survey.weigh(spans));
-    let mut decoded: Vec<Vec<_>> =
-        parts.iter().map(|parts| parts.iter().enumerate().map(|(i, part)| ahead(i, part.len())).collect()).collect();
+    let mut foresight = Foresight::default();
+    foresight.look(&chunks(first, samples).iter().map(|r| span(first, r)).collect::<Vec<_>>(), range);
+    let foreseen = |spans: &Vec<Span>| match ahead {
+        Ahead::By(ahead) => spans.iter().enumerate().map(|(i, span)| ahead(i, span.samples as usize)).collect(),
+        Ahead::Foreseen => {
+            let mut limits = vec![7];
+            foresight.limits(spans, &mut limits);
+            limits[1..].iter().map(|&limit| limit as usize).collect()
+        }
+    };
+    let mut decoded: Vec<Vec<usize>> = spans.iter().map(foreseen).collect();
     let all = |decoded: &[Vec<usize>]| -> Vec<Known> {
         others.iter().zip(&parts).zip(decoded).map(|((other, parts), n)| Known::new(other, parts, n)).collect()
     };
     let some = all(&decoded);
     survey.recount(some.iter().map(|some| (&some.columns.t[..], &some.holes[..])));
     survey.settle();
+    let mut done = Lazily::default();
     for ((parts, spans), decoded) in parts.iter().zip(&spans).zip(&mut decoded) {
         let mut marks = vec![true];
         survey.needed(first, spans, &mut marks);
         assert_eq!(marks.len(), spans.len());
         for ((part, needed), decoded) in parts.iter().zip(&marks).zip(decoded) {
+            done.unforeseen += usize::from(*needed && *decoded < part.len());
             *decoded = if *needed { part.len() } else { *decoded };
         }
     }
     let some = all(&decoded);
-    survey.recount(some.iter().map(|some| (&some.columns.t[..], &some.holes[..])));
+    if survey.recount(some.iter().map(|some| (&some.columns.t[..], &some.holes[..]))) {
+        survey.settle();
+    }
     let mut unsettled = vec![Stretch { range: TimeRange::ALL, first: 0..7 }];
     survey.unsettled(|range| spans.iter().flatten().any(|span| span.range.overlaps(range)), &mut unsettled);
     assert!(unsettled.windows(2).all(|w| w[0].range.max < w[1].range.min && w[0].first.end <= w[1].first.start));
     let ends = |(parts, decoded): (&Vec<std::ops::Range<usize>>, &Vec<usize>)| {
         parts.iter().zip(decoded).filter(|(part, decoded)| part.len() == **decoded).count()
     };
-    let mut done = Lazily { decoded: parts.iter().zip(&decoded).map(ends).sum(), ..Lazily::default() };
+    done.decoded = parts.iter().zip(&decoded).map(ends).sum();
+    done.samples = decoded.iter().flatten().sum();
     let (mut cells, mut picker) = (Cells::default(), Picker::default());
     let mut from = range.min;
     for stretch in unsettled {
@@ -164,6 +187,35 @@ fn whole_cells_need_no_other_replica() {
     assert_eq!(bits(&merged.out), bits(&all));
 }
 
+#[test]
+fn what_is_needed_is_foreseen() {
+    let scraped = |offset_ms, outages: &[i64]| {
+        let outages = outages.iter().map(|&from| (from, 600_000)).collect();
+        jittered(&Replica { interval_ms: 15_000, offset_ms, outages }.columns(&[]), 4)
+    };
+    // Of a block; the span of these replicas begins somewhere in one.
+    let start = 4 * CELL_MS * 236_111 - START_MS + 4 * CELL_MS;
+    let range = TimeRange::new(START_MS + start, START_MS + start + 8 * CELL_MS - 1);
+    // The first is out in the middle of a cell, over a border, and from one border on, each in a chunk or between two.
+    let first = [start + CELL_MS / 3, start + 3 * CELL_MS - 200_000, start + 5 * CELL_MS];
+    for offset in [start + 1_900, start + 8_500, start + 12_000] {
+        let (a, b) = (scraped(start + 1_000, &first), scraped(offset, &[start + 6 * CELL_MS + 20_000]));
+        let mut all = Columns::default();
+        stable(&[cut(&a, range), cut(&b, range)], &mut all);
+        let done = lazily(&[a.clone(), b.clone()], 120, range, Ahead::Foreseen);
+        assert_eq!(bits(&done.out), bits(&all));
+        assert_eq!((done.unforeseen, done.missed, done.merged), (0, 0, 0), "{offset}");
+        assert!(done.picked >= 1 && done.samples <= 9 * 120, "{} samples of {}", done.samples, b.t.len());
+    }
+    // Chunks of which only the count up to a border matters are not decoded to their ends.
+    let (a, b) = (scraped(start + 1_000, &[]), scraped(start + 5_000, &[start + CELL_MS]));
+    let done = lazily(&[a.clone(), b.clone()], 120, range, Ahead::Foreseen);
+    assert_eq!((bits(&done.out), done.unforeseen, done.decoded), (bits(&cut(&a, range)), 0, 0));
+    assert!((160..170).contains(&done.samples), "{} samples: two thirds of two chunks", done.samples);
+    let late = lazily(&[a.clone(), b], 120, range, NOTHING);
+    assert_eq!((bits(&late.out), late.unforeseen, late.samples), (bits(&cut(&a, range)), 3, 320));
+}
+
 fn replica() -> impl Strategy<Value = Replica> {
     let outages = prop::collection::vec((0..SPAN_MS, 1_000..3_000_000_i64), 0..5);
     (prop_oneof![3 => Just(15_000_i64), 1 => Just(30_000), 1 => Just(60_000)], 0..30_000_i64, outages)
@@ -196,8 +248,9 @@ proptest! {
         ],
         ahead in prop_oneof![
             Just(NOTHING),
-            Just((|_, samples| samples) as Ahead),
-            Just((|chunk, samples| samples * (chunk * 7 % 5) / 4) as Ahead),
+            Just(Ahead::Foreseen),
+            Just(Ahead::By(|_, samples| samples)),
+            Just(Ahead::By(|chunk, samples| samples * (chunk * 7 % 5) / 4)),
         ],
     ) {
         let interval_ms = replicas[0].0.interval_ms;

@@ -1,0 +1,153 @@
+//! What is decoded of the other replicas along with the first, because it will be needed in all likelihood.
+
+use std::ops::Range;
+
+use block::chunk::{Front, decode_fronts_ahead, sample_count};
+use block::{Columns, Corrupt};
+use store::dedup::{Foresight, Span};
+
+use super::flat::{Flat, Held, first_replica, of_replica, replicas};
+use super::{Batch, Mode, RUN_CHUNKS};
+
+/// Several series, and what to decode of their other replicas. Kept for its memory.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub(super) flat: Flat,
+    /// Series by series, and replica by replica.
+    pub(super) others: Vec<Other>,
+    /// Their chunks.
+    pub(super) spans: Vec<Span>,
+    /// How many samples of each are to be decoded, or are.
+    pub(super) decoded: Vec<u32>,
+    /// The chunks of a first replica.
+    first: Vec<Span>,
+    foresight: Foresight,
+}
+
+/// A replica of one of the series, other than its first.
+#[derive(Clone, Debug)]
+pub(super) struct Other {
+    /// Counted from the run's first.
+    pub(super) series: usize,
+    pub(super) replica: usize,
+    pub(super) spans: Range<usize>,
+    /// What is not decoded of them.
+    pub(super) holes: Range<usize>,
+    /// What is decoded, in columns of its own if it is apart, else where the first replicas are.
+    pub(super) floats: Range<usize>,
+    pub(super) apart: bool,
+}
+
+impl Plan {
+    /// The other replicas of the `k`th series.
+    pub(super) fn others_of(&self, k: usize) -> &[Other] {
+        let from = self.others.partition_point(|other| other.series < k);
+        &self.others[from..from + self.others[from..].partition_point(|other| other.series == k)]
+    }
+}
+
+impl Batch {
+    /// Plans what to decode of the other replicas of some series: nothing yet, or what can be foreseen.
+    pub(super) fn plan(&self, series: Range<usize>, foresee: bool, plan: &mut Plan) {
+        let Plan { flat, others, spans, decoded, first, foresight } = plan;
+        flat.fill(&self.batch, series.clone());
+        others.clear();
+        spans.clear();
+        decoded.clear();
+        let Mode::Stable(Some(fetched)) = self.mode else { return };
+        for (series, i) in series.enumerate().filter(|(_, i)| self.has_replicas(*i)) {
+            // Of others all is decoded.
+            if !self.is_simple(i) {
+                continue;
+            }
+            let chunks = flat.of(series);
+            let foresee = foresee && chunks.iter().all(|chunk| chunk.samples > 0);
+            if foresee {
+                first.clear();
+                first.extend(of_replica(chunks, first_replica(chunks)).iter().map(span));
+                foresight.look(first, fetched);
+            }
+            for replica in replicas(chunks).skip(1) {
+                let from = spans.len();
+                spans.extend(of_replica(chunks, replica).iter().map(span));
+                if foresee {
+                    foresight.limits(&spans[from..], decoded);
+                } else {
+                    decoded.resize(spans.len(), 0);
+                }
+                let spans = from..spans.len();
+                others.push(Other { series, replica, spans, holes: 0..0, floats: 0..0, apart: false });
+            }
+        }
+    }
+
+    /// Appends the samples of the first or only replicas of several series, all of which allow it, and what is planned of
+    /// the others, and asks for what comes next meanwhile; `ends` is filled with where each series' first replica is.
+    pub(super) fn decode_together(
+        &self,
+        flat: &Flat,
+        ahead: &[&[u8]],
+        (plan, ends): (&mut Plan, &mut Vec<usize>),
+        out: &mut Columns,
+    ) -> Result<(), Corrupt> {
+        let mut list: Vec<Front<'_>> = Vec::with_capacity(RUN_CHUNKS);
+        let mut end = out.t.len();
+        ends.clear();
+        for chunks in flat.series() {
+            for chunk in of_replica(chunks, first_replica(chunks)) {
+                let payload = self.payload(chunk);
+                end += sample_count(chunk.encoding, payload)? as usize;
+                list.push(Front { payload, samples: u32::MAX });
+            }
+            ends.push(end);
+        }
+        for other in &mut plan.others {
+            let from = end;
+            let chunks = of_replica(flat.of(other.series), other.replica);
+            for (chunk, decoded) in chunks.iter().zip(&mut plan.decoded[other.spans.clone()]) {
+                if *decoded > 0 {
+                    let payload = self.payload(chunk);
+                    *decoded = sample_count(chunk.encoding, payload)?.min(*decoded);
+                    end += *decoded as usize;
+                    list.push(Front { payload, samples: *decoded });
+                }
+            }
+            other.floats = from..end;
+        }
+        decode_fronts_ahead(&list, ahead, out)
+    }
+
+    /// What decoding by this plan is going to read.
+    pub(super) fn payloads(&self, plan: &Plan) -> Vec<&[u8]> {
+        let mut payloads = Vec::with_capacity(RUN_CHUNKS);
+        for (k, chunks) in plan.flat.series().enumerate() {
+            let others = plan.others_of(k);
+            if others.is_empty() {
+                payloads.extend(chunks.iter().map(|chunk| self.payload(chunk)));
+                continue;
+            }
+            let first = of_replica(chunks, first_replica(chunks));
+            payloads.extend(first.iter().map(|chunk| self.payload(chunk)));
+            for other in others {
+                let spans = plan.spans[other.spans.clone()].iter().zip(&plan.decoded[other.spans.clone()]);
+                for (chunk, (span, &decoded)) in of_replica(chunks, other.replica).iter().zip(spans) {
+                    let payload = self.payload(chunk);
+                    // Most are not decoded, and not looked at where their lengths are known.
+                    match (span.samples, decoded) {
+                        (0, _) => payloads.push(&payload[..payload.len().min(1)]),
+                        (_, 0) => {}
+                        (samples, decoded) => {
+                            let part = payload.len() as u64 * u64::from(decoded) / u64::from(samples);
+                            payloads.push(&payload[..payload.len().min(part as usize)]);
+                        }
+                    }
+                }
+            }
+        }
+        payloads
+    }
+}
+
+fn span(chunk: &Held) -> Span {
+    Span { range: chunk.range(), samples: chunk.samples }
+}

@@ -1,0 +1,243 @@
+//! Runs of series with replicas give what `stable` makes of all their samples.
+
+use std::sync::Arc;
+
+use block::EncodedChunk;
+use block::chunk::{encode_floats, sample_count};
+use engine::{Grid, Queryable, Samples, Select};
+use futures::executor::block_on;
+use futures::stream::{BoxStream, StreamExt};
+use model::{Labels, Matcher, STALE_NAN_BITS};
+use proptest::prelude::*;
+use request::Context;
+use store::dedup::CELL_MS;
+use store::testing::MemoryStore;
+use store::{Endpoints, Frame, LabelsRequest, Names, Proxy, ProxyOptions, SeriesRequest, Store, StoreInfo};
+
+use super::sparse::Work;
+use super::*;
+use crate::{Options, Selector};
+
+const BLOCK_MS: i64 = 4 * CELL_MS;
+const START_MS: i64 = BLOCK_MS * 236_111;
+const SPAN_MS: i64 = 3 * BLOCK_MS;
+
+/// What one replica has of one target.
+#[derive(Clone, Debug)]
+struct Scraped {
+    interval_ms: i64,
+    offset_ms: i64,
+    jitter_ms: i64,
+    /// From the start, and how long.
+    outages: Vec<(i64, i64)>,
+    markers: bool,
+    /// In a chunk.
+    samples: usize,
+}
+
+impl Scraped {
+    /// Every 15 s, jittered by a few milliseconds, as the replicas of a fleet are scraped; ten minutes of an outage.
+    fn usual(offset_ms: i64, outages: &[i64]) -> Self {
+        let outages = outages.iter().map(|&from| (from, 600_000)).collect();
+        Self { interval_ms: 15_000, offset_ms, jitter_ms: 4, outages, markers: false, samples: 120 }
+    }
+
+    fn columns(&self, series: i64) -> Columns {
+        let mut out = Columns::default();
+        let mut since = self.offset_ms;
+        while since < SPAN_MS {
+            let noise = ((since + series) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+            let is_out = |since: i64| self.outages.iter().any(|&(from, len)| (from..from + len).contains(&since));
+            if !is_out(since) {
+                let t = START_MS + since + noise as i64 % (2 * self.jitter_ms + 1) - self.jitter_ms;
+                let ends = self.markers && is_out(since + self.interval_ms);
+                out.t.push(t);
+                out.v.push(if ends {
+                    f64::from_bits(STALE_NAN_BITS)
+                } else {
+                    (since + self.offset_ms + series) as f64
+                });
+            }
+            since += self.interval_ms;
+        }
+        out
+    }
+
+    /// Chunks, begun anew in each block of two hours.
+    fn chunks(&self, columns: &Columns) -> Vec<EncodedChunk> {
+        let mut chunks = Vec::new();
+        for block in columns.t.chunk_by(|a, b| a.div_euclid(BLOCK_MS) == b.div_euclid(BLOCK_MS)) {
+            let from = columns.t.partition_point(|t| *t < block[0]);
+            chunks.extend(encode_floats(block, &columns.v[from..from + block.len()], self.samples));
+        }
+        chunks
+    }
+}
+
+/// A store that knows how many samples its chunks have, as those that have them in files do.
+#[derive(Debug)]
+struct Counted(MemoryStore);
+
+#[async_trait::async_trait]
+impl Store for Counted {
+    fn info(&self) -> Arc<StoreInfo> {
+        self.0.info()
+    }
+
+    fn series(&self, cx: &Context, request: SeriesRequest) -> BoxStream<'static, store::Result<Frame>> {
+        let frames = self.0.series(cx, request).map(|frame| {
+            let Frame::Batch(mut batch) = frame? else { panic!("a frame without series") };
+            for list in &mut batch.lists {
+                let list = Arc::get_mut(list).expect("nobody else has it yet");
+                for i in 0..list.chunks.len() {
+                    let chunk = list.chunks[i];
+                    list.chunks[i].samples = sample_count(chunk.encoding, list.payload(&chunk)).expect("is sound");
+                }
+            }
+            Ok(Frame::Batch(batch))
+        });
+        frames.boxed()
+    }
+
+    async fn label_names(&self, cx: &Context, request: LabelsRequest) -> store::Result<Names> {
+        self.0.label_names(cx, request).await
+    }
+
+    async fn label_values(&self, cx: &Context, request: LabelsRequest) -> store::Result<Names> {
+        self.0.label_values(cx, request).await
+    }
+}
+
+/// The samples of each series within a range, as `(time, bits)`.
+type Found = Vec<Vec<(i64, u64)>>;
+
+fn bits(t: &[i64], v: &[f64], range: TimeRange) -> Vec<(i64, u64)> {
+    t.iter().copied().zip(v.iter().map(|v| v.to_bits())).filter(|(t, _)| range.contains(*t)).collect()
+}
+
+/// Decodes several series of the replicas in runs, and one by one; `seen` is shown what each run took.
+fn decode(
+    replicas: &[Scraped],
+    series: i64,
+    counted: bool,
+    range: TimeRange,
+    mut seen: impl FnMut(&Sparse),
+) -> [Found; 2] {
+    let store = |(i, replica): (usize, &Scraped)| -> Arc<dyn Store> {
+        let external = Labels::from_pairs([("replica", ["a", "b", "c"][i])]);
+        let mut store = MemoryStore::new("s").extent(external, TimeRange::new(START_MS, START_MS + SPAN_MS));
+        for n in 0..series {
+            let (n_text, name) = (format!("{n:03}"), ["a", "b", "c"][i]);
+            let labels = Labels::from_pairs([("__name__", "m"), ("n", n_text.as_str()), ("replica", name)]);
+            store.add(labels, replica.chunks(&replica.columns(n)));
+        }
+        if counted { Arc::new(Counted(store)) } else { Arc::new(store) }
+    };
+    let stores = replicas.iter().enumerate().map(store).collect();
+    let options = Options { dedup: true, replica_labels: vec!["replica".into()], ..Options::default() };
+    let proxy = Proxy::new(Arc::new(Endpoints::new(stores)), ProxyOptions::default());
+    let selector = Selector::new(Arc::new(proxy), options);
+    let select = Select {
+        matchers: vec![Matcher::equal("__name__", "m")],
+        samples: range,
+        grid: Grid { start_ms: range.min, end_ms: range.max, step_ms: 60_000 },
+        window_ms: 0,
+        offset_ms: 0,
+        func: String::new(),
+        grouping: None,
+        skip_chunks: false,
+    };
+    let (mut runs, mut singly) = (Vec::new(), Vec::new());
+    block_on(async {
+        let mut stream = selector.select(&Context::inline(0), select);
+        let (mut decoded, mut columns) = (Decoded::default(), Columns::default());
+        while let Some(batch) = stream.next().await {
+            let batch = batch.expect("is sound");
+            let mut from = 0;
+            while from < batch.len() {
+                let count = batch.decode_run(from..batch.len(), &mut decoded).expect("is sound");
+                SCRATCH.with_borrow(|scratch| seen(&scratch.sparse));
+                for i in 0..count {
+                    runs.push(match decoded.series(i) {
+                        Samples::Floats(t, v) => bits(t, v, range),
+                        Samples::Columns(columns) => bits(&columns.t, &columns.v, range),
+                    });
+                }
+                from += count;
+            }
+            for i in 0..batch.len() {
+                batch.decode(i, &mut columns).expect("is sound");
+                singly.push(bits(&columns.t, &columns.v, range));
+            }
+        }
+    });
+    [runs, singly]
+}
+
+fn expected(replicas: &[Scraped], series: i64, range: TimeRange) -> Found {
+    let one = |n: i64| {
+        let mut out = Columns::default();
+        stable(&replicas.iter().map(|replica| replica.columns(n)).collect::<Vec<_>>(), &mut out);
+        bits(&out.t, &out.v, range)
+    };
+    (0..series).map(one).filter(|samples| !samples.is_empty()).collect()
+}
+
+#[test]
+fn what_outages_take_is_foreseen() {
+    // One in the middle of a cell, one over a border, one at a border; the other replica's shift its chunks.
+    let outages = [CELL_MS / 3, 3 * CELL_MS - 200_000, 7 * CELL_MS];
+    for offset in [1_900, 8_400, 13_000] {
+        let replicas = [Scraped::usual(1_000, &outages), Scraped::usual(offset, &[5 * CELL_MS + 7, 10 * CELL_MS])];
+        let range = TimeRange::new(START_MS, START_MS + SPAN_MS - 1);
+        let all = expected(&replicas, 24, range);
+        let (mut replaced, mut runs) = (0, 0);
+        let found = decode(&replicas, 24, true, range, |sparse| {
+            runs += 1;
+            replaced += sparse.work().replaced;
+            assert_eq!(sparse.work(), Work { unforeseen: 0, merged: 0, ..sparse.work() }, "{offset}");
+        });
+        assert_eq!(found, [all.clone(), all.clone()]);
+        assert!(runs > 2 && replaced >= 24 * outages.len(), "{replaced} pieces in {runs} runs");
+        // Where nobody knows how long chunks are, all others are decoded late.
+        let mut unforeseen = 0;
+        let found = decode(&replicas, 24, false, range, |sparse| unforeseen += sparse.work().unforeseen);
+        assert_eq!((found, unforeseen), ([all.clone(), all], 24));
+    }
+}
+
+fn scraped() -> impl Strategy<Value = Scraped> {
+    let outages = prop::collection::vec((0..SPAN_MS, 1_000..3_000_000_i64), 0..5);
+    let interval = prop_oneof![4 => Just(15_000_i64), 1 => Just(30_000), 1 => Just(60_000)];
+    let jitter = prop_oneof![3 => Just(4_i64), 1 => Just(0), 1 => 1..5_000_i64];
+    let samples = prop_oneof![3 => Just(120_usize), 1 => 1_usize..150];
+    (interval, 0..30_000_i64, jitter, outages, prop::bool::weighted(0.2), samples).prop_map(
+        |(interval_ms, offset_ms, jitter_ms, outages, markers, samples)| Scraped {
+            interval_ms,
+            offset_ms,
+            jitter_ms,
+            outages,
+            markers,
+            samples,
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn runs_of_replicas_are_what_stable_makes_of_them(
+        replicas in prop::collection::vec(scraped(), 2..4),
+        series in 1..9_i64,
+        counted in prop::bool::weighted(0.8),
+        window in prop_oneof![Just((0, SPAN_MS)), (0..SPAN_MS, 0..SPAN_MS)],
+    ) {
+        let range = TimeRange::new(START_MS + window.0, START_MS + window.0 + window.1);
+        let all = expected(&replicas, series, range);
+        let [runs, singly] = decode(&replicas, series, counted, range, |_| {});
+        let found = |found: Found| found.into_iter().filter(|samples| !samples.is_empty()).collect::<Vec<_>>();
+        prop_assert_eq!(found(runs), all.clone());
+        prop_assert_eq!(found(singly), all);
+    }
+}
