@@ -172,20 +172,24 @@ impl ChunkList {
     pub fn run(&self, list: u32, from: u32, to: u32) -> Option<Run> {
         let chunks = &self.chunks[from as usize..to as usize];
         let first = chunks.first()?;
-        let range = first.range();
-        let begin = Run { range, list, replica: 0, from, to, bytes: 0, order: Order::Apart, plain: true };
-        let mut last = i64::MIN;
-        Some(chunks.iter().enumerate().fold(begin, |mut run, (i, chunk)| {
-            if i > 0 && chunk.min_time <= run.range.max {
-                run.order =
-                    if chunk.min_time > last && run.order != Order::Mixed { Order::Ascending } else { Order::Mixed };
-            }
+        let (mut max, mut last, mut bytes) = (first.max_time, first.min_time, first.len);
+        let (mut min, mut apart, mut ascending) = (first.min_time, true, true);
+        let is_plain = |chunk: &ChunkMeta| (chunk.aggregate == Aggregate::Raw) & (chunk.encoding == Encoding::Xor);
+        let mut plain = is_plain(first);
+        for chunk in &chunks[1..] {
+            apart &= chunk.min_time > max;
+            ascending &= chunk.min_time > last;
+            plain &= is_plain(chunk);
             last = chunk.min_time;
-            run.range = TimeRange::new(run.range.min.min(chunk.min_time), run.range.max.max(chunk.max_time));
-            run.bytes = run.bytes.saturating_add(chunk.len);
-            run.plain &= chunk.aggregate == Aggregate::Raw && chunk.encoding == Encoding::Xor;
-            run
-        }))
+            (min, max) = (min.min(chunk.min_time), max.max(chunk.max_time));
+            bytes = bytes.saturating_add(chunk.len);
+        }
+        let order = match (apart, ascending) {
+            (true, true) => Order::Apart,
+            (_, true) => Order::Ascending,
+            _ => Order::Mixed,
+        };
+        Some(Run { range: TimeRange::new(min, max), list, replica: 0, from, to, bytes, order, plain })
     }
 
     /// The list as part of a batch, complete.
@@ -209,7 +213,9 @@ impl SeriesBatch {
     pub fn new(labels: LabelTable, list: ChunkList, mut ends: Vec<u32>) -> Self {
         let (mut runs, mut from) = (Vec::with_capacity(ends.len()), 0);
         for end in &mut ends {
-            runs.extend(list.run(0, from, *end));
+            if let Some(run) = list.run(0, from, *end) {
+                runs.push(run);
+            }
             from = *end;
             // No more runs than chunks.
             *end = runs.len() as u32;
