@@ -7,6 +7,8 @@ use super::{CELL_MS, EDGE_MS, Span};
 /// So many samples more than the interval tells are decoded of a chunk that is not decoded to its end.
 const SPARE: i64 = 2;
 
+const TWO_CELLS_MS: i64 = 2 * CELL_MS;
+
 /// Foresees from chunks' times and lengths which samples of other replicas will be needed beside those of the first, so
 /// that they can be decoded together. It is a guess: [`Survey`](super::Survey) says what is needed, and what is
 /// foreseen in vain changes nothing. Kept for its memory.
@@ -124,8 +126,15 @@ impl Foresight {
         let own = usize::try_from(CELL_MS / self.interval_ms).unwrap_or(usize::MAX);
         // The cell before, how many samples may be in it, and the first of its chunks.
         let (mut cell, mut samples, mut from) = (i64::MIN, 0_usize, 0);
+        // Mostly it is the next cell, or the same.
+        let near = |cell: i64, t: i64| match t.saturating_sub(cell) {
+            0..CELL_MS => cell,
+            CELL_MS..TWO_CELLS_MS => cell + CELL_MS,
+            _ => start(t),
+        };
         for (i, span) in spans.iter().enumerate() {
-            let (first, last) = (start(span.range.min), start(span.range.max));
+            let first = near(cell, span.range.min);
+            let last = near(first, span.range.max);
             if first != cell {
                 settle(&spans[from..i], &mut limits[from..i], (cell, samples, own));
                 (cell, samples, from) = (first, 0, i);

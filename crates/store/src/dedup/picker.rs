@@ -68,9 +68,15 @@ impl Picker {
     /// that takes more than this, and where samples matter that are not there. The first part is what `survey` has
     /// looked at.
     pub fn pick(&mut self, parts: &[Part<'_>], survey: &Survey, stretch: &Stretch) -> Option<&[Taken]> {
-        let range = inhabited(parts, stretch.range)?;
-        let (first, last) = (range.min.div_euclid(CELL_MS), range.max.div_euclid(CELL_MS));
-        if last.saturating_sub(first) >= CELLS_MAX || parts.iter().any(|part| !part.columns.st.is_empty()) {
+        let numbers = |range: TimeRange| (range.min.div_euclid(CELL_MS), range.max.div_euclid(CELL_MS));
+        let is_wide = |(first, last): (i64, i64)| last.saturating_sub(first) >= CELLS_MAX;
+        let mut range = stretch.range;
+        if is_wide(numbers(range)) {
+            // It may begin or end long before or after all samples.
+            range = inhabited(parts, range)?;
+        }
+        let (first, last) = numbers(range);
+        if is_wide((first, last)) || parts.iter().any(|part| !part.columns.st.is_empty()) {
             return None;
         }
         let Self { slices, taken } = self;
