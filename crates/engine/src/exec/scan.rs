@@ -24,6 +24,9 @@ use crate::rollup::{self, Edges, Params, Rollup, Scratch, Shape};
 use crate::vector::{ABSENT, Head, Histograms, drop_metadata, is_absent, samples_in, weight};
 use crate::{Decoded, Encoded, Error, Samples, Select};
 
+/// So few series are decoded at once, where no other thread is needed for that.
+const FEW_SERIES: usize = 2;
+
 /// What the reader of a scan needs of each series beside its row.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wants {
@@ -207,6 +210,12 @@ impl Run<'_> {
             async move {
                 let (batch, range) = morsel?;
                 let cx = work.cx.clone();
+                // Nobody can help with these.
+                if batch.len() <= FEW_SERIES
+                    && let Some(_at_once) = cx.at_once()
+                {
+                    return work.run(&*batch, range);
+                }
                 cx.run(move || work.run(&*batch, range)).await?
             }
         });
