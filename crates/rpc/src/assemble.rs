@@ -85,6 +85,9 @@ impl Assembler {
                     return Err(self.bad(&format!("sent a chunk of unknown encoding {}", part.r#type)));
                 };
                 let resolution_ms = if aggregate == Aggregate::Raw { 0 } else { resolution_ms };
+                if !self.batch.has_room(&part.data) {
+                    return Err(self.bad("sent a batch that is too large"));
+                }
                 self.batch.chunk(About { range, resolution_ms, aggregate, encoding }, part.data);
             }
         }

@@ -332,7 +332,7 @@ impl BatchBuilder {
             aggregate,
             encoding,
         };
-        self.bytes += payload.len();
+        self.bytes += payload.len() + size_of::<Bytes>();
         self.list.push(place, payload);
     }
 
@@ -359,10 +359,16 @@ impl BatchBuilder {
         self.ends.is_empty()
     }
 
-    /// The length of all payloads together.
+    /// What all payloads and their buffers take.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Whether [`chunk`](Self::chunk) can take one more, with this payload.
+    #[must_use]
+    pub fn has_room(&self, payload: &Bytes) -> bool {
+        u32::try_from(payload.len()).is_ok() && u32::try_from(self.list.chunks.len() + 1).is_ok()
     }
 
     #[must_use]

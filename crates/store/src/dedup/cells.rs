@@ -105,8 +105,20 @@ pub(super) fn gap_for(distance: i64) -> i64 {
 }
 
 /// Whether the middle one of the distances between at least two times, of two the lower, is at most so much.
-pub(super) fn middle_is_within(times: &[i64], most: i64) -> bool {
+fn middle_is_within(times: &[i64], most: i64) -> bool {
     count_within(times, most) > (times.len() - 2) / 2
+}
+
+/// Whether the scrape interval of at least two samples, which are no less and no more than these bounds from each other, is
+/// at most so much.
+pub(super) fn interval_is_within(times: &[i64], (least, most): (i64, i64), bound: i64) -> bool {
+    bound >= least && (bound >= most || middle_is_within(times, bound))
+}
+
+/// The longest interval for which there is a gap between two samples into which one at `t` fits.
+pub(super) fn fits_for(t: i64, (from, to): (i64, i64)) -> i64 {
+    let near = t.saturating_sub(from).min(to.saturating_sub(t));
+    gap_for(to.saturating_sub(from)).min(near.saturating_mul(2))
 }
 
 /// One taken sample: its time, its replica and its place in that replica's timeline.

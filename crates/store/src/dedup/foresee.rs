@@ -1,6 +1,6 @@
 use model::TimeRange;
 
-use super::cells::{gap_for, is_enough, is_gap};
+use super::cells::{fits_for, is_enough, is_gap};
 use super::sparse::SLACK_MS;
 use super::{CELL_MS, EDGE_MS, Span};
 
@@ -90,9 +90,7 @@ impl Foresight {
 
     /// Whether a sample at `t` fills a gap between two others.
     fn fits(&self, t: i64, (from, to): (i64, i64)) -> bool {
-        let most =
-            gap_for(to.saturating_sub(from)).min(t.saturating_sub(from).min(to.saturating_sub(t)).saturating_mul(2));
-        most.saturating_add(SLACK_MS) >= self.interval_ms
+        fits_for(t, (from, to)).saturating_add(SLACK_MS) >= self.interval_ms
     }
 
     /// Notes the gap between two neighbouring samples, if it is one.

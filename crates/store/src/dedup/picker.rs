@@ -2,8 +2,8 @@ use std::ops::Range;
 
 use model::{TimeRange, is_stale};
 
-use super::cells::{gap_for, is_enough, is_gap, middle_is_within};
-use super::scan::look_over;
+use super::cells::{fits_for, interval_is_within, is_enough, is_gap};
+use super::scan::{Seen, look_for_gaps};
 use super::sparse::Whole;
 use super::{CELL_MS, EDGE_MS, Part, Span, Stretch, Survey};
 
@@ -52,7 +52,7 @@ impl Elected {
 
     /// Whether the scrape interval is at most so much.
     fn interval_is_within(&self, parts: &[Part<'_>], most: i64) -> bool {
-        most >= self.least && (most >= self.most || middle_is_within(self.times(parts), most))
+        interval_is_within(self.times(parts), (self.least, self.most), most)
     }
 }
 
@@ -172,11 +172,8 @@ fn look(parts: &[Part<'_>], part: usize, slice: Range<usize>, start: i64) -> Opt
     let Part { columns, floats, .. } = &parts[part];
     let floats = floats.start + slice.start..floats.start + slice.end;
     let times = &columns.t[floats.clone()];
-    let (&first, &last) = (times.first()?, times.last()?);
-    let seen = look_over(times, &columns.v[floats.clone()]);
-    let most = seen.most.max(first - start).max(start.saturating_add(CELL_MS) - last);
-    let is_whole = times.len() > 1 && !is_gap(most, seen.least) && !seen.stale;
-    is_whole.then_some(Elected { part, floats, start, least: seen.least, most: seen.most })
+    let Seen { least, most, .. } = look_for_gaps(times, &columns.v[floats.clone()], start)?;
+    Some(Elected { part, floats, start, least, most })
 }
 
 /// What fills a gap across the border of two cells.
@@ -224,9 +221,4 @@ fn bridge(before: &Elected, after: &Elected, parts: &[Part<'_>]) -> Bridge {
         }
     }
     found.map_or(Bridge::Nothing, |(_, sample)| Bridge::One(sample))
-}
-
-/// The longest interval for which there is a gap between two samples into which one at `t` fits.
-fn fits_for(t: i64, (from, to): (i64, i64)) -> i64 {
-    gap_for(to - from).min((t - from) * 2).min((to - t) * 2)
 }

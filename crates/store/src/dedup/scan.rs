@@ -1,5 +1,8 @@
 use model::is_stale;
 
+use super::CELL_MS;
+use super::cells::is_gap;
+
 /// What neighbouring samples look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
@@ -38,6 +41,15 @@ pub(super) fn look_over(times: &[i64], values: &[f64]) -> Seen {
         }
     }
     look(times, values)
+}
+
+/// What the samples of the cell that begins at `start` look like, where it is sure that they leave no gap: every distance is
+/// within 1.5 of the least; and none is a staleness marker.
+pub(super) fn look_for_gaps(times: &[i64], values: &[f64], start: i64) -> Option<Seen> {
+    let (&first, &last) = (times.first()?, times.last()?);
+    let seen = look_over(times, values);
+    let most = seen.most.max(first - start).max(start.saturating_add(CELL_MS) - last);
+    (times.len() > 1 && !is_gap(most, seen.least) && !seen.stale).then_some(seen)
 }
 
 /// How many of the distances between neighbours are at most so much.

@@ -3,8 +3,8 @@ use std::ops::Range;
 use block::Columns;
 use model::TimeRange;
 
-use super::cells::{gap_for, is_enough, is_gap, middle_is_within};
-use super::scan::{Seen, look_over};
+use super::cells::{gap_for, interval_is_within, is_enough, is_gap};
+use super::scan::{Seen, look_for_gaps};
 use super::{CELL_MS, EDGE_MS};
 
 /// By so much the intervals of neighbouring cells are taken to differ where it is foreseen what is needed.
@@ -89,7 +89,7 @@ impl Whole {
 
     /// Whether the scrape interval, of which all samples are among these, is at most so much.
     fn interval_is_within(&self, times: &[i64], most: i64) -> bool {
-        most >= self.least && (most >= self.most || middle_is_within(&times[self.at..self.at + self.own], most))
+        interval_is_within(&times[self.at..self.at + self.own], (self.least, self.most), most)
     }
 
     fn goes_on_in(&self, next: &Self) -> bool {
@@ -305,11 +305,8 @@ fn find_whole(t: &[i64], v: &[f64], inside: Range<usize>, cells: &mut Vec<Whole>
             _ => t[at..end].partition_point(|&t| t < behind),
         };
         let (times, values) = (&t[at..at + n], &v[at..at + n]);
-        let seen = look_over(times, values);
-        let (first, last) = (times[0], times[n - 1]);
-        let most = seen.most.max(first - start).max(behind - last);
-        if n > 1 && !is_gap(most, seen.least) && !seen.stale {
-            let Seen { least, most, .. } = seen;
+        if let Some(Seen { least, most, .. }) = look_for_gaps(times, values, start) {
+            let (first, last) = (times[0], times[n - 1]);
             cells.push(Whole { number, at, own: n, others: 0, open: false, first, last, least, most });
         }
         (at, guess) = (at + n, n);
