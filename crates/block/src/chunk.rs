@@ -133,16 +133,7 @@ pub fn decode(encoding: Encoding, payload: &[u8], out: &mut Columns) -> Result<(
 /// # Errors
 /// As [`decode`], for the first damaged chunk. `out` is then as it was.
 pub fn decode_many(chunks: &[(Encoding, &[u8])], out: &mut Columns) -> Result<(), Corrupt> {
-    decode_many_ahead(chunks, &[], out)
-}
-
-/// As [`decode_many`]; the CPU is asked meanwhile for `ahead`, payloads that are going to be decoded next and lie
-/// in mapped files.
-///
-/// # Errors
-/// As [`decode_many`].
-pub fn decode_many_ahead(chunks: &[(Encoding, &[u8])], ahead: &[&[u8]], out: &mut Columns) -> Result<(), Corrupt> {
-    decode_runs(Kernel::widest(), chunks, ahead, out)
+    decode_many_with(Kernel::widest(), chunks, out)
 }
 
 /// The first samples of a chunk.
@@ -153,7 +144,8 @@ pub struct Front<'a> {
     pub samples: u32,
 }
 
-/// As [`decode_many_ahead`], for [`Encoding::Xor`] chunks, of which not all samples need be wanted.
+/// As [`decode_many`], for [`Encoding::Xor`] chunks, of which not all samples need be wanted. The CPU is asked meanwhile for
+/// `ahead`, payloads that are going to be decoded next and lie elsewhere in memory.
 ///
 /// # Errors
 /// As [`decode_many`]; damage behind the samples that are wanted need not be found.
@@ -174,15 +166,6 @@ pub fn decode_fronts_ahead(chunks: &[Front<'_>], ahead: &[&[u8]], out: &mut Colu
 /// # Errors
 /// As [`decode_many`].
 pub fn decode_many_with(kernel: Kernel, chunks: &[(Encoding, &[u8])], out: &mut Columns) -> Result<(), Corrupt> {
-    decode_runs(kernel, chunks, &[], out)
-}
-
-fn decode_runs(
-    kernel: Kernel,
-    chunks: &[(Encoding, &[u8])],
-    mut ahead: &[&[u8]],
-    out: &mut Columns,
-) -> Result<(), Corrupt> {
     let mark = out.mark();
     let is_xor = |c: &(Encoding, &[u8])| c.0 == Encoding::Xor;
     for run in chunks.chunk_by(|a, b| is_xor(a) && is_xor(b)) {
@@ -190,7 +173,7 @@ fn decode_runs(
             [(encoding, payload)] => decode_into(*encoding, payload, out),
             run => {
                 let chunks = run.iter().map(|(_, payload)| (*payload, usize::MAX));
-                xor::decode_many(kernel, chunks, std::mem::take(&mut ahead), out)
+                xor::decode_many(kernel, chunks, &[], out)
             }
         };
         if let Err(e) = result {
@@ -199,8 +182,6 @@ fn decode_runs(
             return Err(e);
         }
     }
-    // Where no run took them along.
-    ahead.iter().for_each(|payload| crate::prefetch(payload));
     out.level_starts();
     Ok(())
 }
