@@ -9,11 +9,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ::bytes::Bytes;
+use model::TimeRange;
 
 use crate::bytes::{Cursor, check_crc};
 use crate::chunk::sample_count;
+use crate::spread::{Spread, borders, noted};
 use crate::{Corrupt, Encoding};
-use known::{FRAME, Found, Known};
+use known::{FRAME, Found, Known, Noted};
 
 /// The folder of the segment files within a block.
 pub const CHUNKS_DIR: &str = "chunks";
@@ -47,6 +49,15 @@ pub struct RawChunk<'a> {
     pub payload_offset: usize,
     /// Where the next chunk begins, if one follows.
     pub end: usize,
+}
+
+/// A chunk as [`ChunkReader::chunk_once`] gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Once<'a> {
+    pub chunk: RawChunk<'a>,
+    /// How many floats it has; 0 where it has others.
+    pub samples: u32,
+    pub spread: Spread,
 }
 
 impl ChunkReader {
@@ -100,24 +111,32 @@ impl ChunkReader {
         self.read(chunk_ref, true)
     }
 
-    /// As [`chunk`](Self::chunk), with the number of samples where these are floats, and 0 elsewhere. The checksum is
-    /// verified only the first time, and later most chunks of floats are not even looked at: for files that do not
+    /// As [`chunk`](Self::chunk), with the number of samples where these are floats, and 0 elsewhere; and how these are
+    /// spread, where that is asked for by the chunk's range and there is room to note it. The checksum is verified only the first time, and later most chunks of floats are not even looked at: for files that do not
     /// change while they are open, and references that come from an index (one into the middle of a chunk
     /// would pass for that chunk).
     ///
     /// # Errors
     /// As [`chunk`](Self::chunk).
     #[inline]
-    pub fn chunk_once(&self, chunk_ref: u64) -> Result<(RawChunk<'_>, u32), Corrupt> {
+    pub fn chunk_once(&self, chunk_ref: u64, range: Option<TimeRange>) -> Result<Once<'_>, Corrupt> {
         let (segment, offset) = ((chunk_ref >> 32) as usize, chunk_ref as u32 as usize);
         let known = self.known.get(segment);
         let found = known.map_or(Found::Nothing, |known| known.get(offset));
-        if let Found::Floats { payload_len, samples } = found {
+        if let Found::Floats { payload_len, samples, spread } = found {
             let payload_offset = offset + FRAME;
             let end = payload_offset + payload_len + CHECKSUM_LEN;
             if let Some(body) = self.segments[segment].get(payload_offset..end) {
                 let payload = &body[..payload_len];
-                return Ok((RawChunk { encoding: Encoding::Xor, payload, payload_offset, end }, samples));
+                let chunk = RawChunk { encoding: Encoding::Xor, payload, payload_offset, end };
+                let spread = match (range, spread) {
+                    (None, _) => Spread::default(),
+                    (Some(range), Some(Noted { steady, numbers })) => {
+                        Spread::from_noted(steady, numbers, borders(range), samples)
+                    }
+                    (Some(range), None) => self.look(chunk_ref, &chunk, range, samples),
+                };
+                return Ok(Once { chunk, samples, spread });
             }
         }
         let chunk = self.read(chunk_ref, found != Found::Intact)?;
@@ -127,7 +146,27 @@ impl ChunkReader {
             let is_usual = chunk.encoding == Encoding::Xor && chunk.payload_offset == offset + FRAME;
             known.set(offset, chunk.end, is_usual.then_some((chunk.payload.len(), samples)));
         }
-        Ok((chunk, samples))
+        let spread = match (range, known.map(|known| known.get(offset))) {
+            (Some(range), Some(Found::Floats { .. })) => self.look(chunk_ref, &chunk, range, samples),
+            _ => Spread::default(),
+        };
+        Ok(Once { chunk, samples, spread })
+    }
+
+    /// Looks how the samples of a chunk that is known to be of floats are spread, if there is room to note it.
+    #[cold]
+    fn look(&self, chunk_ref: u64, chunk: &RawChunk<'_>, range: TimeRange, samples: u32) -> Spread {
+        let (segment, offset) = ((chunk_ref >> 32) as usize, chunk_ref as u32 as usize);
+        let borders = borders(range);
+        let count = noted(borders);
+        match self.known.get(segment) {
+            Some(known) if Known::has_room(offset, chunk.end, count) => {
+                let spread = Spread::look(chunk.encoding, chunk.payload, range);
+                known.set_spread(offset, spread.is_steady(), &spread.numbers()[..count]);
+                Spread::from_noted(spread.is_steady(), spread.numbers(), borders, samples)
+            }
+            _ => Spread::default(),
+        }
     }
 
     /// As [`chunk`](Self::chunk), without the checksum: for where decoding checks enough.

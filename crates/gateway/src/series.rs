@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use block::chunk::{Aggregates, sample_count};
 use block::postings::Selected;
-use block::segment::{read_chunk, segment_name};
-use block::{Aggregate, ChunkReader, Corrupt, Encoding, RawChunk};
+use block::segment::{Once, read_chunk, segment_name};
+use block::{Aggregate, ChunkReader, Corrupt, Encoding, RawChunk, Spread};
 use bucket::BlockFile;
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt};
 use futures::{future, stream};
-use model::{MatchOp, Matcher};
+use model::{MatchOp, Matcher, TimeRange};
 use request::Context;
 use store::{ChunkList, ChunkMeta, Error, Frame, PartialResponse, Result, SeriesBatch, SeriesRequest, show_matchers};
 
@@ -392,6 +392,8 @@ fn from_segments(rows: Rows, segments: &ChunkReader, ask: &Ask) -> Parsed<Series
     let mut buffer_of: Vec<Option<u32>> = vec![None; segments.segments().len()];
     // So many are not asked for ahead, since one was known and its neighbours will be.
     let mut passed_over = 0;
+    // Only with replicas it matters.
+    let spread = !ask.request.without_replica_labels.is_empty();
     assemble(rows, ask, |chunks, buffers| {
         // Each header lies elsewhere in memory: fetched side by side they take a fraction of one by one.
         let (located, behind) = (&chunks[0], chunks.get(HEADERS_AHEAD));
@@ -400,14 +402,15 @@ fn from_segments(rows: Rows, segments: &ChunkReader, ask: &Ask) -> Parsed<Series
         } else if behind.is_some_and(|behind| !segments.prefetch(behind.chunk_ref)) {
             passed_over = HEADERS_AHEAD / 4;
         }
-        let (chunk, samples) = segments.chunk_once(located.chunk_ref)?;
+        let range = spread.then(|| TimeRange::new(located.min_time, located.max_time));
+        let Once { chunk, samples, spread } = segments.chunk_once(located.chunk_ref, range)?;
         // `chunk` has found the segment.
         let segment = (located.chunk_ref >> 32) as usize;
         let buffer = *buffer_of[segment].get_or_insert_with(|| {
             buffers.push(segments.segments()[segment].clone());
             (buffers.len() - 1) as u32
         });
-        Ok((chunk, samples, buffer))
+        Ok(Read { chunk, samples: short(samples), spread, buffer })
     })
 }
 
@@ -421,20 +424,36 @@ fn from_bytes(rows: Rows, bytes: Vec<Bytes>, ask: &Ask) -> Parsed<SeriesBatch> {
         let at = located.chunk_ref & 0xffff_ffff;
         let chunk = read_chunk(part, 0, true).map_err(|e| e.within(&segment_name(segment), at))?;
         buffers.push(part.clone());
-        Ok((chunk, floats(chunk.encoding, chunk.payload), (buffers.len() - 1) as u32))
+        let (samples, buffer) = (floats(chunk.encoding, chunk.payload), (buffers.len() - 1) as u32);
+        Ok(Read { chunk, samples, spread: Spread::default(), buffer })
     })
 }
 
 /// How many samples a chunk has, if these are floats, as it says itself; its line of memory is here.
-fn floats(encoding: Encoding, payload: &[u8]) -> u32 {
-    if encoding.is_float() { sample_count(encoding, payload).unwrap_or(0) } else { 0 }
+fn floats(encoding: Encoding, payload: &[u8]) -> u16 {
+    if encoding.is_float() { short(sample_count(encoding, payload).unwrap_or(0)) } else { 0 }
 }
 
-/// `read` is given a chunk and those behind it; gives it with the number of its floats and of its buffer.
+/// As chunks count their samples in two bytes.
+fn short(samples: u32) -> u16 {
+    u16::try_from(samples).unwrap_or(0)
+}
+
+/// A chunk, and what is known of it.
+struct Read<'a> {
+    chunk: RawChunk<'a>,
+    /// How many floats it has; 0 where it has others.
+    samples: u16,
+    spread: Spread,
+    /// The number of its buffer.
+    buffer: u32,
+}
+
+/// `read` is given a chunk and those behind it.
 fn assemble<'a>(
     rows: Rows,
     ask: &Ask,
-    mut read: impl FnMut(&[Located], &mut Vec<Bytes>) -> Parsed<(RawChunk<'a>, u32, u32)>,
+    mut read: impl FnMut(&[Located], &mut Vec<Bytes>) -> Parsed<Read<'a>>,
 ) -> Parsed<SeriesBatch> {
     // Longer ones are not known: hours are.
     let resolution_ms = u32::try_from(ask.block.resolution_ms).unwrap_or(u32::MAX);
@@ -443,9 +462,9 @@ fn assemble<'a>(
     let (mut first, mut bytes) = (0, 0);
     for &end in &rows.ends {
         for (i, located) in rows.chunks[..end as usize].iter().enumerate().skip(first) {
-            let (chunk, samples, buffer) = read(&rows.chunks[i..], &mut list.buffers)?;
+            let Read { chunk, samples, spread, buffer } = read(&rows.chunks[i..], &mut list.buffers)?;
             bytes += chunk.payload.len() as u64;
-            let meta = |aggregate, encoding, offset: usize, payload: &[u8], samples| ChunkMeta {
+            let meta = |aggregate, encoding, offset: usize, payload: &[u8], samples: u16, spread| ChunkMeta {
                 min_time: located.min_time,
                 max_time: located.max_time,
                 resolution_ms,
@@ -456,9 +475,17 @@ fn assemble<'a>(
                 offset: offset as u32,
                 len: payload.len() as u32,
                 samples,
+                spread,
             };
             if chunk.encoding != Encoding::Aggregates {
-                list.chunks.push(meta(Aggregate::Raw, chunk.encoding, chunk.payload_offset, chunk.payload, samples));
+                list.chunks.push(meta(
+                    Aggregate::Raw,
+                    chunk.encoding,
+                    chunk.payload_offset,
+                    chunk.payload,
+                    samples,
+                    spread,
+                ));
                 continue;
             }
             let parts = Aggregates::split(chunk.payload).map_err(|e| {
@@ -468,7 +495,7 @@ fn assemble<'a>(
                 // A part of the chunk's payload.
                 let within = payload.as_ptr().addr() - chunk.payload.as_ptr().addr();
                 let (offset, samples) = (chunk.payload_offset + within, floats(encoding, payload));
-                list.chunks.push(meta(aggregate, encoding, offset, payload, samples));
+                list.chunks.push(meta(aggregate, encoding, offset, payload, samples, Spread::default()));
             }
         }
         first = end as usize;

@@ -25,9 +25,18 @@ pub(crate) enum Mode {
     Plain,
     /// Thanos' iterator over the samples in the window.
     Penalty(TimeRange),
-    /// Cells. With the fetched range where chunks are tagged with their replica; else one replica is
-    /// known, and overlaps are looked at.
-    Stable(Option<TimeRange>),
+    /// Cells. With a window where chunks are tagged with their replica; else one replica is known, and
+    /// overlaps are looked at.
+    Stable(Option<Window>),
+}
+
+/// The part of time that a selection is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Window {
+    /// What is asked of replicas: whole cells.
+    pub(crate) fetched: TimeRange,
+    /// The part of it of which samples are evaluated.
+    pub(crate) wanted: TimeRange,
 }
 
 /// A batch of a stream, ready to be decoded.

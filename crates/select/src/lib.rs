@@ -25,7 +25,7 @@ use store::dedup::{Func, widen_to_cells};
 use store::merge::{MergeOptions, merge_streams};
 use store::{Frame, Grouping, PartialResponse, QueryHints, SeriesRequest, Store};
 
-use batch::{Batch, Mode};
+use batch::{Batch, Mode, Window};
 
 /// How selections are made.
 #[derive(Clone, Debug, Default)]
@@ -87,13 +87,14 @@ impl Selector {
         if tuples.len() < 2 {
             return (vec![request], Mode::Stable(None));
         }
+        let window = Window { fetched: wide, wanted: request.range };
         request.range = wide;
         let requests = replicas::partition(&tuples, &self.options.replica_labels).into_iter().map(|matchers| {
             let mut request = request.clone();
             request.matchers.extend(matchers);
             request
         });
-        (requests.collect(), Mode::Stable(Some(wide)))
+        (requests.collect(), Mode::Stable(Some(window)))
     }
 }
 

@@ -4,7 +4,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use block::{Aggregate, Encoding};
+use block::{Aggregate, Encoding, Spread};
 use bytes::Bytes;
 use model::{LabelTable, LabelTableBuilder, LabelsRef, TimeRange};
 use request::MemoryLease;
@@ -80,7 +80,9 @@ pub struct ChunkMeta {
     pub offset: u32,
     pub len: u32,
     /// How many samples the chunk says it has; 0 where that was not looked at.
-    pub samples: u32,
+    pub samples: u16,
+    /// How these are spread over time, if that is known.
+    pub spread: Spread,
     pub aggregate: Aggregate,
     pub encoding: Encoding,
 }
@@ -329,6 +331,7 @@ impl BatchBuilder {
             offset: 0,
             len: 0,
             samples: 0,
+            spread: Spread::default(),
             aggregate,
             encoding,
         };

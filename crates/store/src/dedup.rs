@@ -10,6 +10,7 @@
 //! * [`union`]: every sample of every replica (`chain`, one-to-one); it also puts together what several
 //!   stores give of one replica.
 
+mod alone;
 mod cells;
 mod foresee;
 mod lanes;
@@ -20,6 +21,9 @@ mod sparse;
 mod timeline;
 mod union;
 
+pub use alone::is_alone;
+/// Cells of [`stable`] are those of [`block::spread`], so offline deduplication of blocks gives the same samples.
+pub use block::spread::CELL_MS;
 pub use cells::{Cells, Part, stable};
 pub use foresee::Foresight;
 pub use lanes::{Lanes, split_lanes};
@@ -32,10 +36,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use model::TimeRange;
-
-/// The length of a cell of [`stable`]. It divides the two hours of a block, so offline deduplication
-/// of blocks gives the same samples.
-pub const CELL_MS: i64 = 30 * 60 * 1000;
 
 /// Within this distance of a cell's border the outcome of [`stable`] depends on the cell beyond, too.
 pub const EDGE_MS: i64 = 5 * 60 * 1000;

@@ -3,6 +3,7 @@
 use block::ChunkReader;
 use block::segment::{read_chunk, segment_name};
 use bytes::Bytes;
+use model::TimeRange;
 
 use crate::memory::bounded;
 use crate::named;
@@ -25,9 +26,12 @@ pub fn check(file: &[u8]) {
         assert!(chunk.end > at && chunk.end <= file.len(), "a chunk at {at} ends at {}", chunk.end);
         check_ref(&reader, at as u64, file.len());
         // The second time it is known.
-        let once = reader.chunk_once(at as u64);
-        assert_eq!(once, reader.chunk_once(at as u64));
-        assert_eq!(once.map(|(chunk, _)| chunk), reader.chunk(at as u64));
+        let begin = at as i64 * 7_919_000;
+        for range in [None, Some(TimeRange::new(begin, begin + chunk.end as i64 % 5 * 1_800_000))] {
+            let once = reader.chunk_once(at as u64, range);
+            assert_eq!(once, reader.chunk_once(at as u64, range));
+            assert_eq!(once.map(|once| once.chunk), reader.chunk(at as u64));
+        }
         at = chunk.end;
         steps += 1;
         assert!(steps <= file.len(), "more chunks than bytes");

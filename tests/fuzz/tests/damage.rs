@@ -145,7 +145,7 @@ fn damage_segment(files: &Files, mut random: Random, tally: &mut Tally) {
                 assert!(moved, "damage of the chunk at {start} is not noticed");
                 continue;
             }
-            assert!(reader.chunk_once(reference).is_err());
+            assert!(reader.chunk_once(reference, None).is_err());
             if hit <= CHUNKS_DECODED
                 && let Some(chunk) = named(reader.chunk_unchecked(reference), &name, far)
             {

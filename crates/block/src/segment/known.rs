@@ -19,7 +19,17 @@ pub(super) enum Found {
     Floats {
         payload_len: usize,
         samples: u32,
+        /// How they are spread, if that was noted.
+        spread: Option<Noted>,
     },
+}
+
+/// How a chunk's samples are spread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Noted {
+    pub(super) steady: bool,
+    /// Behind as many numbers as were noted, whatever.
+    pub(super) numbers: [u8; 3],
 }
 
 /// No chunk is shorter: length, encoding, the number of samples and a checksum.
@@ -35,7 +45,14 @@ const SAMPLES_AT: u32 = 2;
 const SAMPLES_MAX: u32 = 0xff;
 const LENGTH_AT: u32 = 10;
 const LENGTH_BITS: u32 = 12;
-const BITS: u32 = LENGTH_AT + LENGTH_BITS;
+/// Set once it is known how the samples are spread; that follows.
+const SPREAD: u64 = 1 << (LENGTH_AT + LENGTH_BITS);
+const STEADY: u64 = SPREAD << 1;
+const NUMBERS_AT: u32 = LENGTH_AT + LENGTH_BITS + 2;
+const NUMBER_BITS: u32 = u8::BITS;
+/// What chunks of floats have at least, and what is ever read of them.
+const BITS: u32 = NUMBERS_AT;
+const BITS_READ: u32 = NUMBERS_AT + 3 * NUMBER_BITS;
 
 impl Known {
     /// For a file of so many bytes.
@@ -53,7 +70,7 @@ impl Known {
         if bits & INTACT == 0 {
             return Found::Nothing;
         }
-        if shift + BITS > u64::BITS
+        if shift + BITS_READ > u64::BITS
             && let Some(next) = self.words.get(word + 1)
         {
             bits |= next.load(Ordering::Relaxed) << (u64::BITS - shift);
@@ -62,13 +79,15 @@ impl Known {
             return Found::Intact;
         }
         let samples = (bits >> SAMPLES_AT) as u32 & SAMPLES_MAX;
-        Found::Floats { payload_len: (bits >> LENGTH_AT) as usize & (LENGTHS.end - 1), samples }
+        let number = |i: u32| (bits >> (NUMBERS_AT + i * NUMBER_BITS)) as u8;
+        let noted = || Noted { steady: bits & STEADY != 0, numbers: [number(0), number(1), number(2)] };
+        let spread = (bits & SPREAD != 0).then(noted);
+        Found::Floats { payload_len: (bits >> LENGTH_AT) as usize & (LENGTHS.end - 1), samples, spread }
     }
 
     /// Notes that the chunk at `offset`, which ends at `end`, is intact, and for XOR floats whose payload
     /// begins [`FRAME`] bytes behind it their length and number.
     pub(super) fn set(&self, offset: usize, end: usize, floats: Option<(usize, u32)>) {
-        let (word, shift) = place(offset);
         let own = end / UNIT - offset / UNIT;
         // The second bit is the next chunk's. So short a chunk is quickly checked anew.
         if own < 2 {
@@ -81,12 +100,28 @@ impl Known {
             Some((len, samples)) => INTACT | FLOATS | u64::from(samples) << SAMPLES_AT | (len as u64) << LENGTH_AT,
             None => INTACT,
         };
-        if shift + BITS > u64::BITS
-            && let Some(next) = self.words.get(word + 1)
-        {
-            next.fetch_or(bits >> (u64::BITS - shift), Ordering::Relaxed);
+        self.put(offset, bits);
+    }
+
+    /// Whether there are bits for so many numbers of a chunk's spread.
+    pub(super) fn has_room(offset: usize, end: usize, numbers: usize) -> bool {
+        end / UNIT - offset / UNIT >= NUMBERS_AT as usize + numbers * NUMBER_BITS as usize
+    }
+
+    /// Notes how the samples are spread of a chunk that was found to be of floats; there is room for so many numbers.
+    pub(super) fn set_spread(&self, offset: usize, steady: bool, numbers: &[u8]) {
+        let numbers = numbers.iter().rev().fold(0, |bits, &number| bits << NUMBER_BITS | u64::from(number));
+        self.put(offset, SPREAD | if steady { STEADY } else { 0 } | numbers << NUMBERS_AT);
+    }
+
+    /// Sets some of a chunk's bits. Who sees the first of them sees all.
+    fn put(&self, offset: usize, bits: u64) {
+        let (word, shift) = place(offset);
+        let behind = if shift == 0 { 0 } else { bits >> (u64::BITS - shift) };
+        if let (Some(next), true) = (self.words.get(word + 1), behind != 0) {
+            next.fetch_or(behind, Ordering::Relaxed);
         }
-        if let Some(first) = self.words.get(word) {
+        if let (Some(first), true) = (self.words.get(word), bits << shift != 0) {
             first.fetch_or(bits << shift, Ordering::Release);
         }
     }

@@ -1,5 +1,6 @@
-use std::ops::{Deref, Range};
+use std::ops::Deref;
 
+use model::TimeRange;
 use store::{ChunkMeta, SeriesBatch};
 
 /// A chunk, and whose it is.
@@ -28,17 +29,34 @@ pub(super) struct Flat {
 }
 
 impl Flat {
-    /// Replaces what is there by the chunks of some series.
-    pub(super) fn fill(&mut self, batch: &SeriesBatch, series: Range<usize>) {
+    pub(super) fn clear(&mut self) {
         self.chunks.clear();
         self.ends.clear();
-        for i in series {
-            for run in batch.runs_of(i) {
-                let held = |&meta: &ChunkMeta| Held { meta, replica: run.replica, list: run.list };
-                self.chunks.extend(batch.chunks_in(run).iter().map(held));
-            }
-            self.ends.push(self.chunks.len());
+    }
+
+    /// Adds the chunks of series `i`.
+    pub(super) fn push(&mut self, batch: &SeriesBatch, i: usize) {
+        for run in batch.runs_of(i) {
+            let held = |&meta: &ChunkMeta| Held { meta, replica: run.replica, list: run.list };
+            self.chunks.extend(batch.chunks_in(run).iter().map(held));
         }
+        self.ends.push(self.chunks.len());
+    }
+
+    /// Of the last series keeps only the first `count` chunks, and of those the ones that overlap the range.
+    pub(super) fn keep(&mut self, count: usize, range: TimeRange) {
+        let Some(end) = self.ends.pop() else { return };
+        let begin = self.ends.last().copied().unwrap_or(0);
+        self.chunks.truncate(end.min(begin + count));
+        let mut kept = begin;
+        for i in begin..self.chunks.len() {
+            if self.chunks[i].range().overlaps(range) {
+                self.chunks.swap(kept, i);
+                kept += 1;
+            }
+        }
+        self.chunks.truncate(kept);
+        self.ends.push(kept);
     }
 
     /// The chunks of the `k`th series, ascending by replica and time.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use block::chunk::{Front, decode_fronts_ahead, sample_count};
 use block::{Columns, Corrupt};
-use store::dedup::{Foresight, Span};
+use store::dedup::{Foresight, Span, is_alone};
 
 use super::flat::{Flat, Held, first_replica, of_replica, replicas};
 use super::{Batch, Mode, RUN_CHUNKS};
@@ -50,33 +50,40 @@ impl Batch {
     /// Plans what to decode of the other replicas of some series: nothing yet, or what can be foreseen.
     pub(super) fn plan(&self, series: Range<usize>, foresee: bool, plan: &mut Plan) {
         let Plan { flat, others, spans, decoded, first, foresight } = plan;
-        flat.fill(&self.batch, series.clone());
+        flat.clear();
         others.clear();
         spans.clear();
         decoded.clear();
-        let Mode::Stable(Some(fetched)) = self.mode else { return };
-        for (series, i) in series.enumerate().filter(|(_, i)| self.has_replicas(*i)) {
+        for (series, i) in series.enumerate() {
+            flat.push(&self.batch, i);
+            let Mode::Stable(Some(window)) = self.mode else { continue };
             // Of others all is decoded.
-            if !self.is_simple(i) {
+            if !self.has_replicas(i) || !self.is_simple(i) {
                 continue;
             }
             let chunks = flat.of(series);
-            let foresee = foresee && chunks.iter().all(|chunk| chunk.samples > 0);
-            if foresee {
-                first.clear();
-                first.extend(of_replica(chunks, first_replica(chunks)).iter().map(span));
-                foresight.look(first, fetched);
-            }
+            first.clear();
+            first.extend(of_replica(chunks, first_replica(chunks)).iter().map(span));
+            let (known, from) = (others.len(), spans.len());
             for replica in replicas(chunks).skip(1) {
                 let from = spans.len();
                 spans.extend(of_replica(chunks, replica).iter().map(span));
-                if foresee {
-                    foresight.limits(&spans[from..], decoded);
-                } else {
-                    decoded.resize(spans.len(), 0);
-                }
                 let spans = from..spans.len();
                 others.push(Other { series, replica, spans, holes: 0..0, floats: 0..0, apart: false });
+            }
+            if is_alone(first, others[known..].iter().map(|other| &spans[other.spans.clone()]), window.fetched) {
+                others.truncate(known);
+                spans.truncate(from);
+                flat.keep(first.len(), window.wanted);
+                continue;
+            }
+            if foresee && chunks.iter().all(|chunk| chunk.samples > 0) {
+                foresight.look(first, window.fetched);
+                for other in &others[known..] {
+                    foresight.limits(&spans[other.spans.clone()], decoded);
+                }
+            } else {
+                decoded.resize(spans.len(), 0);
             }
         }
     }
@@ -148,6 +155,6 @@ impl Batch {
     }
 }
 
-fn span(chunk: &Held) -> Span {
-    Span { range: chunk.range(), samples: chunk.samples }
+pub(super) fn span(chunk: &Held) -> Span {
+    Span { range: chunk.range(), samples: chunk.samples.into(), spread: chunk.spread }
 }

@@ -6,12 +6,12 @@
 use std::ops::Range;
 
 use block::chunk::{decode_many, sample_count};
-use block::{Columns, Corrupt, Encoding};
+use block::{Columns, Corrupt, Encoding, Spread};
 use model::TimeRange;
 use store::dedup::{Cells, Part, Picker, Span, Stretch, Survey, Taken, stable};
 
-use super::flat::{Flat, Held, disjoint, of_replica, replicas};
-use super::plan::{Other, Plan};
+use super::flat::{Flat, Held, disjoint, first_replica, of_replica, replicas};
+use super::plan::{Other, Plan, span};
 use super::splice::Piece;
 use super::{Batch, Mode, Scratch, grow, join};
 
@@ -23,6 +23,8 @@ pub(super) struct Sparse {
     pub(super) next: Plan,
     /// One for each series of a run.
     surveys: Vec<Survey>,
+    /// The chunks of a first replica.
+    own: Vec<Span>,
     /// Where the others' chunks are that are not decoded.
     holes: Vec<Span>,
     /// What is decoded of the others that was not foreseen.
@@ -88,8 +90,8 @@ impl Batch {
         sparse.patch.clear();
         sparse.pieces.clear();
         sparse.ends.clear();
-        if let Mode::Stable(Some(fetched)) = self.mode {
-            self.survey(series.clone(), flat, fetched, (first, ends), sparse)?;
+        if let Mode::Stable(Some(window)) = self.mode {
+            self.survey(series.clone(), flat, window.fetched, (first, ends), sparse)?;
             for k in 0..series.len() {
                 self.patch(flat.of(k), k, first, sparse, replicas)?;
                 sparse.ends.push(sparse.pieces.len());
@@ -168,7 +170,7 @@ impl Batch {
         (first, ends): (&Columns, &[usize]),
         sparse: &mut Sparse,
     ) -> Result<(), Corrupt> {
-        let Sparse { plan, surveys, holes, floats, needed, .. } = sparse;
+        let Sparse { plan, surveys, own, holes, floats, needed, .. } = sparse;
         if surveys.len() < series.len() {
             surveys.resize_with(series.len(), Survey::default);
         }
@@ -179,7 +181,9 @@ impl Batch {
             let k = others[0].series;
             let chunks = flat.of(k);
             let survey = &mut surveys[k];
-            survey.look(first, k.checked_sub(1).map_or(0, |before| ends[before])..ends[k], fetched);
+            own.clear();
+            own.extend(of_replica(chunks, first_replica(chunks)).iter().map(span));
+            survey.look(first, k.checked_sub(1).map_or(0, |before| ends[before])..ends[k], own, fetched);
             for other in &mut *others {
                 let spans = &mut spans[other.spans.clone()];
                 for (chunk, span) in of_replica(chunks, other.replica).iter().zip(&mut *spans) {
@@ -257,7 +261,8 @@ fn leave_out(spans: &[Span], decoded: &[u32], times: &[i64], holes: &mut Vec<Spa
         if decoded < span.samples {
             let last = if decoded > 0 { times.get(at - 1) } else { None };
             let min = last.map_or(span.range.min, |last| last + 1);
-            holes.push(Span { range: TimeRange::new(min, span.range.max), samples: span.samples - decoded });
+            let spread = if decoded == 0 { span.spread } else { Spread::default() };
+            holes.push(Span { range: TimeRange::new(min, span.range.max), samples: span.samples - decoded, spread });
         }
     }
     from..holes.len()

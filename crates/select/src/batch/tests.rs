@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use block::EncodedChunk;
-use block::chunk::{encode_floats, sample_count};
+use block::chunk::encode_floats;
+use block::{EncodedChunk, Spread};
 use engine::{Grid, Queryable, Samples, Select};
 use futures::executor::block_on;
 use futures::stream::{BoxStream, StreamExt};
@@ -74,24 +74,43 @@ impl Scraped {
     }
 }
 
-/// A store that knows how many samples its chunks have, as those that have them in files do.
+/// What a store tells of its chunks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    /// How many samples they have.
+    Counts,
+    /// And how these are spread, as stores do that have them in files.
+    Spread,
+}
+
+/// A store that knows its chunks.
 #[derive(Debug)]
-struct Counted(MemoryStore);
+struct Knowing(MemoryStore, Told);
 
 #[async_trait::async_trait]
-impl Store for Counted {
+impl Store for Knowing {
     fn info(&self) -> Arc<StoreInfo> {
         self.0.info()
     }
 
     fn series(&self, cx: &Context, request: SeriesRequest) -> BoxStream<'static, store::Result<Frame>> {
-        let frames = self.0.series(cx, request).map(|frame| {
+        let told = self.1;
+        let frames = self.0.series(cx, request).map(move |frame| {
             let Frame::Batch(mut batch) = frame? else { panic!("a frame without series") };
             for list in &mut batch.lists {
                 let list = Arc::get_mut(list).expect("nobody else has it yet");
                 for i in 0..list.chunks.len() {
                     let chunk = list.chunks[i];
-                    list.chunks[i].samples = sample_count(chunk.encoding, list.payload(&chunk)).expect("is sound");
+                    if told == Told::Nothing {
+                        continue;
+                    }
+                    let mut columns = Columns::default();
+                    block::chunk::decode(chunk.encoding, list.payload(&chunk), &mut columns).expect("is sound");
+                    list.chunks[i].samples = u16::try_from(columns.t.len()).expect("is a chunk");
+                    if told == Told::Spread {
+                        list.chunks[i].spread = Spread::of(&columns.t, &columns.v, chunk.range());
+                    }
                 }
             }
             Ok(Frame::Batch(batch))
@@ -119,7 +138,7 @@ fn bits(t: &[i64], v: &[f64], range: TimeRange) -> Vec<(i64, u64)> {
 fn decode(
     replicas: &[Scraped],
     series: i64,
-    counted: bool,
+    told: Told,
     range: TimeRange,
     mut seen: impl FnMut(&Sparse),
 ) -> [Found; 2] {
@@ -131,7 +150,7 @@ fn decode(
             let labels = Labels::from_pairs([("__name__", "m"), ("n", n_text.as_str()), ("replica", name)]);
             store.add(labels, replica.chunks(&replica.columns(n)));
         }
-        if counted { Arc::new(Counted(store)) } else { Arc::new(store) }
+        Arc::new(Knowing(store, told))
     };
     let stores = replicas.iter().enumerate().map(store).collect();
     let options = Options { dedup: true, replica_labels: vec!["replica".into()], ..Options::default() };
@@ -192,17 +211,40 @@ fn what_outages_take_is_foreseen() {
         let range = TimeRange::new(START_MS, START_MS + SPAN_MS - 1);
         let all = expected(&replicas, 24, range);
         let (mut replaced, mut runs) = (0, 0);
-        let found = decode(&replicas, 24, true, range, |sparse| {
-            runs += 1;
-            replaced += sparse.work().replaced;
-            assert_eq!(sparse.work(), Work { unforeseen: 0, merged: 0, ..sparse.work() }, "{offset}");
-        });
-        assert_eq!(found, [all.clone(), all.clone()]);
-        assert!(runs > 2 && replaced >= 24 * outages.len(), "{replaced} pieces in {runs} runs");
+        for told in [Told::Counts, Told::Spread] {
+            let found = decode(&replicas, 24, told, range, |sparse| {
+                runs += 1;
+                replaced += sparse.work().replaced;
+                assert_eq!(sparse.work(), Work { unforeseen: 0, merged: 0, ..sparse.work() }, "{offset}");
+            });
+            assert_eq!(found, [all.clone(), all.clone()]);
+        }
+        assert!(runs > 4 && replaced >= 2 * 24 * outages.len(), "{replaced} pieces in {runs} runs");
         // Where nobody knows how long chunks are, all others are decoded late.
         let mut unforeseen = 0;
-        let found = decode(&replicas, 24, false, range, |sparse| unforeseen += sparse.work().unforeseen);
+        let found = decode(&replicas, 24, Told::Nothing, range, |sparse| unforeseen += sparse.work().unforeseen);
         assert_eq!((found, unforeseen), ([all.clone(), all], 24));
+    }
+}
+
+/// Where chunks tell that the first replica is enough, nothing of the others is decoded, and of its own only what overlaps.
+#[test]
+fn a_replica_that_is_enough_is_decoded_alone() {
+    let replicas = [Scraped::usual(1_000, &[7 * CELL_MS]), Scraped::usual(8_400, &[2 * CELL_MS, 5 * CELL_MS + 7])];
+    for (from, len, alone) in [
+        (CELL_MS / 2, 16_000, true),
+        (CELL_MS - 300_000, 300_000, true),
+        (2 * CELL_MS, 3 * CELL_MS, true),
+        (6 * CELL_MS + 600_000, 800_000, true),
+        (6 * CELL_MS + 600_000, 1_000_000, false),
+        (7 * CELL_MS + 900_000, 16_000, false),
+    ] {
+        let range = TimeRange::new(START_MS + from, START_MS + from + len);
+        let mut others = 0;
+        let found = decode(&replicas, 3, Told::Spread, range, |sparse| others += sparse.plan.others.len());
+        let all = expected(&replicas, 3, range);
+        assert_eq!(others == 0, alone, "{from} {len}");
+        assert_eq!(found, [all.clone(), all], "{from} {len}");
     }
 }
 
@@ -230,12 +272,12 @@ proptest! {
     fn runs_of_replicas_are_what_stable_makes_of_them(
         replicas in prop::collection::vec(scraped(), 2..4),
         series in 1..9_i64,
-        counted in prop::bool::weighted(0.8),
-        window in prop_oneof![Just((0, SPAN_MS)), (0..SPAN_MS, 0..SPAN_MS)],
+        told in prop_oneof![Just(Told::Nothing), Just(Told::Counts), Just(Told::Spread), Just(Told::Spread)],
+        window in prop_oneof![Just((0, SPAN_MS)), (0..SPAN_MS, 0..SPAN_MS), (0..SPAN_MS, 0..CELL_MS)],
     ) {
         let range = TimeRange::new(START_MS + window.0, START_MS + window.0 + window.1);
         let all = expected(&replicas, series, range);
-        let [runs, singly] = decode(&replicas, series, counted, range, |_| {});
+        let [runs, singly] = decode(&replicas, series, told, range, |_| {});
         let found = |found: Found| found.into_iter().filter(|samples| !samples.is_empty()).collect::<Vec<_>>();
         prop_assert_eq!(found(runs), all.clone());
         prop_assert_eq!(found(singly), all);

@@ -137,12 +137,16 @@ impl Foresight {
                 settle(&spans[from..i], &mut limits[from..i], (cell, samples, own));
                 (cell, samples, from) = (first, 0, i);
             }
-            samples = samples.saturating_add(span.samples as usize);
-            if last != first {
-                settle(&spans[from..=i], &mut limits[from..=i], (first, samples, own));
-                // Those between are like the last one.
-                (cell, samples, from) = (last, span.samples as usize, i);
+            if last == first {
+                samples = samples.saturating_add(span.samples as usize);
+                continue;
             }
+            samples = samples.saturating_add(span.most_in(first));
+            settle(&spans[from..=i], &mut limits[from..=i], (first, samples, own));
+            if last.saturating_sub(first) > CELL_MS && !is_enough(own, span.most_in(first.saturating_add(CELL_MS))) {
+                limits[i] = limits[i].max(front(span, last));
+            }
+            (cell, samples, from) = (last, span.most_in(last), i);
         }
         settle(&spans[from..], &mut limits[from..], (cell, samples, own));
     }

@@ -1,8 +1,9 @@
 use std::ops::Range;
 
-use block::Columns;
+use block::{Columns, Spread};
 use model::TimeRange;
 
+use super::alone::Walk;
 use super::cells::{gap_for, interval_is_within, is_enough, is_gap};
 use super::scan::{Seen, look_for_gaps};
 use super::{CELL_MS, EDGE_MS};
@@ -17,9 +18,22 @@ pub struct Span {
     pub range: TimeRange,
     /// How many it has.
     pub samples: u32,
+    /// How they are spread, if that is known.
+    pub spread: Spread,
 }
 
 impl Span {
+    /// The most that may lie in the cell that begins at `start`, into which it reaches.
+    pub(super) fn most_in(&self, start: i64) -> usize {
+        self.spread.in_cell(start, self.range, self.samples).0 as usize
+    }
+
+    /// How many lie in the cell that begins at `start`, into which it reaches, if that is known.
+    pub(super) fn exactly_in(&self, start: i64) -> Option<usize> {
+        let (samples, is_exact) = self.spread.in_cell(start, self.range, self.samples);
+        is_exact.then_some(samples as usize)
+    }
+
     /// Whether one of these, which ascend, reaches into the range.
     pub(super) fn any_in(spans: &[Self], range: TimeRange) -> bool {
         let next = spans.partition_point(|span| span.range.max < range.min);
@@ -73,7 +87,7 @@ pub(super) struct Whole {
     pub(super) open: bool,
     first: i64,
     last: i64,
-    /// The least and the most distance of two samples.
+    /// No two samples are less and no neighbours more from each other.
     pub(super) least: i64,
     pub(super) most: i64,
 }
@@ -107,9 +121,9 @@ struct Run {
 }
 
 impl Survey {
-    /// Looks at the first replica's samples within `range`, which are all among these floats; what was known before is
-    /// forgotten.
-    pub fn look(&mut self, first: &Columns, floats: Range<usize>, range: TimeRange) {
+    /// Looks at the first replica's samples within `range`, which are all among these floats, as far as what is known of
+    /// its chunks does not tell enough; what was known before is forgotten.
+    pub fn look(&mut self, first: &Columns, floats: Range<usize>, spans: &[Span], range: TimeRange) {
         self.range = range;
         self.cells.clear();
         self.runs.clear();
@@ -117,7 +131,7 @@ impl Survey {
         let end = times.partition_point(|&t| t <= range.max);
         let start = times[..end].partition_point(|&t| t < range.min);
         self.inside = floats.start + start..floats.start + end;
-        find_whole(&first.t, &first.v, self.inside.clone(), &mut self.cells);
+        find_whole((&first.t, &first.v), self.inside.clone(), Walk::new(spans), &mut self.cells);
     }
 
     /// Finds out where another replica may have so many more samples that it is elected.
@@ -129,7 +143,7 @@ impl Survey {
                 from += 1;
             }
             for cell in self.cells[from..].iter_mut().take_while(|cell| cell.number <= last) {
-                cell.others = cell.others.saturating_add(span.samples as usize);
+                cell.others = cell.others.saturating_add(span.most_in(cell.start()));
             }
         }
         for cell in &mut self.cells {
@@ -148,7 +162,7 @@ impl Survey {
                 let from = times.partition_point(|&t| t < min);
                 let known = times[from..].partition_point(|&t| t <= max);
                 let hidden = holes[holes.partition_point(|hole| hole.range.max < min)..].iter();
-                let hidden = hidden.take_while(|hole| hole.range.min <= max).map(|hole| hole.samples as usize);
+                let hidden = hidden.take_while(|hole| hole.range.min <= max).map(|hole| hole.most_in(cell.start()));
                 !is_enough(cell.own, hidden.fold(known, usize::saturating_add))
             };
             cell.open = others.clone().any(has_more);
@@ -291,7 +305,7 @@ impl Survey {
     }
 }
 
-fn find_whole(t: &[i64], v: &[f64], inside: Range<usize>, cells: &mut Vec<Whole>) {
+fn find_whole((t, v): (&[i64], &[f64]), inside: Range<usize>, mut spans: Walk<'_>, cells: &mut Vec<Whole>) {
     let Range { start: mut at, end } = inside;
     // Most cells have as many samples as the one before.
     let mut guess = 0;
@@ -305,7 +319,12 @@ fn find_whole(t: &[i64], v: &[f64], inside: Range<usize>, cells: &mut Vec<Whole>
             _ => t[at..end].partition_point(|&t| t < behind),
         };
         let (times, values) = (&t[at..at + n], &v[at..at + n]);
-        if let Some(Seen { least, most, .. }) = look_for_gaps(times, values, start) {
+        let seen = match spans.next(start) {
+            // The cell may be cut off by the range.
+            Ok(Some(cell)) if cell.samples == n => Some((cell.least, cell.most)),
+            _ => look_for_gaps(times, values, start).map(|seen| (seen.least, seen.most)),
+        };
+        if let Some((least, most)) = seen {
             let (first, last) = (times[0], times[n - 1]);
             cells.push(Whole { number, at, own: n, others: 0, open: false, first, last, least, most });
         }

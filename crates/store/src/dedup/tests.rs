@@ -1,4 +1,4 @@
-use block::Columns;
+use block::{Columns, Spread};
 use model::{FloatHistogram, STALE_NAN_BITS, TimeRange, is_stale};
 use proptest::prelude::*;
 

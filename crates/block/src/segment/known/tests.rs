@@ -1,4 +1,4 @@
-use super::{FRAME, Found, Known, UNIT};
+use super::{FRAME, Found, Known, Noted, UNIT};
 
 /// Chunks of the lengths one behind the other: each is known as what it was noted as, and nothing else is.
 fn check(frames: &[(usize, Option<(usize, u32)>)]) {
@@ -12,11 +12,11 @@ fn check(frames: &[(usize, Option<(usize, u32)>)]) {
     let noted = |i: usize| {
         let ((frame, floats), offset) = (frames[i], starts[i]);
         let own = (offset + frame) / UNIT - offset / UNIT;
-        let room = own >= 22;
+        let room = own >= 24;
         match floats {
             _ if own < 2 => Found::Nothing,
             Some((len, samples)) if room && (128..4096).contains(&len) && (1..256).contains(&samples) => {
-                Found::Floats { payload_len: len, samples }
+                Found::Floats { payload_len: len, samples, spread: None }
             }
             _ => Found::Intact,
         }
@@ -33,15 +33,56 @@ fn check(frames: &[(usize, Option<(usize, u32)>)]) {
         }
     }
     assert_eq!(known.get(at + 1000), Found::Nothing);
+    // Then how they are spread, as many numbers as there is room for.
+    let numbers = |i: usize| [i as u8 + 1, 250 - i as u8, 7 * i as u8 + 3];
+    let room = |i: usize| {
+        let counts = (0..4).rev().find(|&count| Known::has_room(starts[i], starts[i] + frames[i].0, count));
+        counts.filter(|_| matches!(noted(i), Found::Floats { .. }))
+    };
+    for (done, &i) in order.iter().enumerate() {
+        let Some(count) = room(i) else { continue };
+        known.set_spread(starts[i], i % 2 == 0, &numbers(i)[..count]);
+        for &i in &order[..=done] {
+            match (known.get(starts[i]), room(i)) {
+                (Found::Floats { spread: Some(Noted { steady, numbers: found }), .. }, Some(count)) => {
+                    assert_eq!((steady, &found[..count]), (i % 2 == 0, &numbers(i)[..count]), "chunk {i}");
+                }
+                (found, room) => assert_eq!((found, room), (noted(i), None), "chunk {i}"),
+            }
+        }
+        for &i in &order[done + 1..] {
+            assert_eq!(known.get(starts[i]), noted(i), "chunk {i}, of which nothing was noted");
+        }
+    }
 }
 
 #[test]
 fn chunks_side_by_side_are_told_apart() {
     for first in 8..80 {
         let floats = |len: usize, samples: u32| (len + FRAME + 4, Some((len, samples)));
-        check(&[(first, None), floats(500, 120), floats(490, 119), (8, None), floats(180, 255), floats(128, 1)]);
+        check(&[
+            (first, None),
+            floats(500, 120),
+            floats(490, 119),
+            (8, None),
+            floats(180, 255),
+            floats(200, 3),
+            floats(260, 9),
+            floats(320, 2),
+            floats(128, 1),
+        ]);
         check(&[(first, None), floats(4095, 255), floats(4096, 255), floats(300, 256), floats(127, 3), (9, None)]);
-        check(&[(first, None), (8, None), (8, None), floats(170, 200), floats(171, 200), floats(600, 0), (17, None)]);
+        check(&[
+            (first, None),
+            (8, None),
+            (8, None),
+            floats(186, 200),
+            floats(187, 200),
+            floats(191, 4),
+            floats(247, 200),
+            floats(600, 0),
+            (17, None),
+        ]);
     }
 }
 

@@ -16,6 +16,11 @@ fn chunks(columns: &Columns, samples: usize) -> Vec<std::ops::Range<usize>> {
     found
 }
 
+fn spread(columns: &Columns, part: &std::ops::Range<usize>) -> Spread {
+    let range = TimeRange::new(columns.t[part.start], columns.t[part.end - 1]);
+    Spread::of(&columns.t[part.clone()], &columns.v[part.clone()], range)
+}
+
 /// What [`lazily`] did.
 #[derive(Default)]
 struct Lazily {
@@ -41,6 +46,8 @@ enum Ahead {
 }
 
 const NOTHING: Ahead = Ahead::By(|_, _| 0);
+/// Whether it is known how the samples of chunks are spread.
+const TOLD: bool = true;
 
 /// What is decoded of another replica.
 struct Known {
@@ -49,7 +56,7 @@ struct Known {
 }
 
 impl Known {
-    fn new(other: &Columns, parts: &[std::ops::Range<usize>], decoded: &[usize]) -> Self {
+    fn new(other: &Columns, parts: &[std::ops::Range<usize>], decoded: &[usize], told: bool) -> Self {
         let mut some = Self { columns: Columns::default(), holes: Vec::new() };
         for (part, decoded) in parts.iter().zip(decoded) {
             let decoded = part.start..part.start + decoded;
@@ -58,7 +65,8 @@ impl Known {
             if decoded.end < part.end {
                 let min = other.t[part.start].max(decoded.clone().last().map_or(i64::MIN, |last| other.t[last] + 1));
                 let range = TimeRange::new(min, other.t[part.end - 1]);
-                some.holes.push(Span { range, samples: (part.end - decoded.end) as u32 });
+                let spread = if told && decoded.is_empty() { spread(other, part) } else { Spread::default() };
+                some.holes.push(Span { range, samples: (part.end - decoded.end) as u32, spread });
             }
         }
         some
@@ -69,22 +77,30 @@ impl Known {
     }
 }
 
+fn span(columns: &Columns, part: &std::ops::Range<usize>) -> Span {
+    let range = TimeRange::new(columns.t[part.start], columns.t[part.end - 1]);
+    Span { range, samples: part.len() as u32, spread: spread(columns, part) }
+}
+
+fn spans_of(columns: &Columns, samples: usize) -> Vec<Span> {
+    chunks(columns, samples).iter().map(|part| span(columns, part)).collect()
+}
+
 /// Merges as readers do: the first replica's samples, and only where those are not settled what chunks of the
 /// others give that are needed.
-fn lazily(replicas: &[Columns], samples: usize, range: TimeRange, ahead: Ahead) -> Lazily {
+fn lazily(replicas: &[Columns], samples: usize, range: TimeRange, (ahead, told): (Ahead, bool)) -> Lazily {
     let (first, others) = replicas.split_first().unwrap();
     let mut survey = Survey::default();
-    survey.look(first, 0..first.t.len(), range);
     let parts: Vec<_> = others.iter().map(|other| chunks(other, samples)).collect();
-    let span = |c: &Columns, r: &std::ops::Range<usize>| Span {
-        range: TimeRange::new(c.t[r.start], c.t[r.end - 1]),
-        samples: r.len() as u32,
+    let of = |columns: &Columns| match spans_of(columns, samples) {
+        spans if told => spans,
+        spans => spans.into_iter().map(|span| Span { spread: Spread::default(), ..span }).collect(),
     };
-    let spans: Vec<Vec<_>> =
-        others.iter().zip(&parts).map(|(c, parts)| parts.iter().map(|r| span(c, r)).collect()).collect();
+    survey.look(first, 0..first.t.len(), &of(first), range);
+    let spans: Vec<Vec<_>> = others.iter().map(of).collect();
     spans.iter().for_each(|spans| survey.weigh(spans));
     let mut foresight = Foresight::default();
-    foresight.look(&chunks(first, samples).iter().map(|r| span(first, r)).collect::<Vec<_>>(), range);
+    foresight.look(&of(first), range);
     let foreseen = |spans: &Vec<Span>| match ahead {
         Ahead::By(ahead) => spans.iter().enumerate().map(|(i, span)| ahead(i, span.samples as usize)).collect(),
         Ahead::Foreseen => {
@@ -95,7 +111,7 @@ fn lazily(replicas: &[Columns], samples: usize, range: TimeRange, ahead: Ahead) 
     };
     let mut decoded: Vec<Vec<usize>> = spans.iter().map(foreseen).collect();
     let all = |decoded: &[Vec<usize>]| -> Vec<Known> {
-        others.iter().zip(&parts).zip(decoded).map(|((other, parts), n)| Known::new(other, parts, n)).collect()
+        others.iter().zip(&parts).zip(decoded).map(|((other, parts), n)| Known::new(other, parts, n, told)).collect()
     };
     let some = all(&decoded);
     survey.recount(some.iter().map(|some| (&some.columns.t[..], &some.holes[..])));
@@ -170,21 +186,41 @@ fn whole_cells_need_no_other_replica() {
     let start = 4 * CELL_MS * 236_111 - START_MS + 4 * CELL_MS;
     let (a, b) = (replica(start, vec![]), replica(start + 7_000, vec![]));
     let span = |from, cells| TimeRange::new(START_MS + from, START_MS + from + cells * CELL_MS - 1);
-    let plain = lazily(&[a.clone(), b.clone()], 120, span(start, 8), NOTHING);
+    let plain = lazily(&[a.clone(), b.clone()], 120, span(start, 8), (NOTHING, TOLD));
     assert_eq!(plain.missed, 0);
     assert_eq!(bits(&plain.out), bits(&cut(&a, span(start, 8))));
     assert_eq!(plain.decoded, 0);
-    let plain = lazily(&[a.clone(), b.clone()], 120, TimeRange::ALL, NOTHING);
+    let plain = lazily(&[a.clone(), b.clone()], 120, TimeRange::ALL, (NOTHING, TOLD));
     assert_eq!(bits(&plain.out), bits(&a));
     assert!(plain.missed == 0 && plain.decoded <= 1, "{} chunks: only the last cell is not full", plain.decoded);
     // Ten minutes in the middle of a cell.
     let a = replica(start, vec![(start + CELL_MS / 3, 600_000)]);
-    let merged = lazily(&[a.clone(), b.clone()], 120, TimeRange::ALL, NOTHING);
+    let merged = lazily(&[a.clone(), b.clone()], 120, TimeRange::ALL, (NOTHING, TOLD));
     assert!(merged.missed == 0 && merged.decoded <= 2, "{} chunks", merged.decoded);
     assert_eq!((merged.picked, merged.merged), (1, 1), "the last cell has a gap in both replicas");
     let mut all = Columns::default();
     stable(&[a, b], &mut all);
     assert_eq!(bits(&merged.out), bits(&all));
+}
+
+#[test]
+fn chunks_tell_that_the_first_replica_is_enough() {
+    let replica = |offset_ms, outages| jittered(&Replica { interval_ms: 15_000, offset_ms, outages }.columns(&[]), 4);
+    let start = 4 * CELL_MS * 236_111 - START_MS + 4 * CELL_MS;
+    let out = |cell: i64| vec![(start + cell * CELL_MS + CELL_MS / 3, 600_000)];
+    let (a, b) = (replica(start + 20, out(2)), replica(start + 7_000, out(5)));
+    let span = |from, cells| {
+        let from = START_MS + start + from * CELL_MS;
+        TimeRange::new(from, from + cells * CELL_MS - 1)
+    };
+    let is_alone = |range, samples| is_alone(&spans_of(&a, samples), [&spans_of(&b, samples)[..]].into_iter(), range);
+    for (from, cells, alone) in [(0, 2, true), (2, 1, false), (4, 2, true), (1, 2, false), (5, 1, true), (7, 1, true)] {
+        assert_eq!(is_alone(span(from, cells), 120), alone, "{from} {cells}");
+    }
+    // Of three cells each.
+    assert!(is_alone(span(4, 3), 360) && !is_alone(span(1, 1), 360));
+    // Behind all samples there is nothing to tell, and at their end there is a gap.
+    assert!(!is_alone(span(100, 2), 120) && !is_alone(TimeRange::ALL, 120));
 }
 
 #[test]
@@ -202,17 +238,19 @@ fn what_is_needed_is_foreseen() {
         let (a, b) = (scraped(start + 1_000, &first), scraped(offset, &[start + 6 * CELL_MS + 20_000]));
         let mut all = Columns::default();
         stable(&[cut(&a, range), cut(&b, range)], &mut all);
-        let done = lazily(&[a.clone(), b.clone()], 120, range, Ahead::Foreseen);
+        let done = lazily(&[a.clone(), b.clone()], 120, range, (Ahead::Foreseen, TOLD));
         assert_eq!(bits(&done.out), bits(&all));
         assert_eq!((done.unforeseen, done.missed, done.merged), (0, 0, 0), "{offset}");
         assert!(done.picked >= 1 && done.samples <= 9 * 120, "{} samples of {}", done.samples, b.t.len());
     }
     // Chunks of which only the count up to a border matters are not decoded to their ends.
     let (a, b) = (scraped(start + 1_000, &[]), scraped(start + 5_000, &[start + CELL_MS]));
-    let done = lazily(&[a.clone(), b.clone()], 120, range, Ahead::Foreseen);
+    let told = lazily(&[a.clone(), b.clone()], 120, range, (Ahead::Foreseen, TOLD));
+    assert_eq!((bits(&told.out), told.unforeseen, told.samples), (bits(&cut(&a, range)), 0, 0));
+    let done = lazily(&[a.clone(), b.clone()], 120, range, (Ahead::Foreseen, !TOLD));
     assert_eq!((bits(&done.out), done.unforeseen, done.decoded), (bits(&cut(&a, range)), 0, 0));
     assert!((160..170).contains(&done.samples), "{} samples: two thirds of two chunks", done.samples);
-    let late = lazily(&[a.clone(), b], 120, range, NOTHING);
+    let late = lazily(&[a.clone(), b], 120, range, (NOTHING, !TOLD));
     assert_eq!((bits(&late.out), late.unforeseen, late.samples), (bits(&cut(&a, range)), 3, 320));
 }
 
@@ -252,6 +290,7 @@ proptest! {
             Just(Ahead::By(|_, samples| samples)),
             Just(Ahead::By(|chunk, samples| samples * (chunk * 7 % 5) / 4)),
         ],
+        told in any::<bool>(),
     ) {
         let interval_ms = replicas[0].0.interval_ms;
         let columns = replicas.iter().map(|(replica, markers, jitter)| {
@@ -263,6 +302,27 @@ proptest! {
         let range = window.unwrap_or(TimeRange::ALL);
         let mut all = Columns::default();
         stable(&columns.iter().map(|c| cut(c, range)).collect::<Vec<_>>(), &mut all);
-        prop_assert_eq!(bits(&lazily(&columns, samples, range, ahead).out), bits(&all));
+        prop_assert_eq!(bits(&lazily(&columns, samples, range, (ahead, told)).out), bits(&all));
+    }
+
+    #[test]
+    fn where_the_first_replica_is_enough_stable_takes_it(
+        replicas in prop::collection::vec((replica(), prop_oneof![Just(4_i64), 1..3_000_i64]), 2..4),
+        markers in prop::bool::weighted(0.2),
+        samples in prop_oneof![Just(120_usize), 20_usize..250],
+    ) {
+        let columns = replicas.iter().map(|(replica, jitter)| jittered(&replica.columns(&[]), *jitter));
+        let columns: Vec<_> = columns.map(|columns| if markers { with_markers(&columns) } else { columns }).collect();
+        let spans: Vec<_> = columns.iter().map(|columns| spans_of(columns, samples)).collect();
+        let others = spans[1..].iter().map(|spans| &spans[..]);
+        // From each cell on the longest range, as far as it is enough.
+        for from in START_MS.div_euclid(CELL_MS)..(START_MS + SPAN_MS).div_euclid(CELL_MS) {
+            let range = |cells| TimeRange::new(from * CELL_MS, (from + cells) * CELL_MS - 1);
+            let enough = (1..13).take_while(|&cells| is_alone(&spans[0], others.clone(), range(cells))).last();
+            let Some(range) = enough.map(range) else { continue };
+            let mut all = Columns::default();
+            stable(&columns.iter().map(|c| cut(c, range)).collect::<Vec<_>>(), &mut all);
+            prop_assert_eq!(bits(&cut(&columns[0], range)), bits(&all));
+        }
     }
 }

@@ -1,0 +1,117 @@
+use block::spread::distances;
+use model::TimeRange;
+
+use super::cells::{is_enough, is_gap};
+use super::{CELL_MS, Span};
+
+/// Over more cells than this some gap is likely, and they are not walked.
+const CELLS_MAX: i64 = 1024;
+
+/// Whether the first replica's samples are all that [`stable`](super::stable) takes of what replicas have within
+/// `range`, which is of whole cells, by what is known of their chunks alone; `false` where that is not certain. The spans
+/// of a replica ascend and do not overlap.
+#[must_use]
+pub fn is_alone<'a>(first: &'a [Span], others: impl Iterator<Item = &'a [Span]> + Clone, range: TimeRange) -> bool {
+    let ends = |spans: &[Span]| {
+        let (first, last) = spans.first().zip(spans.last())?;
+        Some(TimeRange::new(first.range.min, last.range.max))
+    };
+    let inhabited = others.clone().chain([first]).filter_map(ends).reduce(TimeRange::union);
+    let Some(range) = inhabited.map(|inhabited| inhabited.intersection(range)) else { return false };
+    let (from, to) = (range.min.div_euclid(CELL_MS), range.max.div_euclid(CELL_MS));
+    if range.is_empty() || to.saturating_sub(from) >= CELLS_MAX {
+        return false;
+    }
+    let mut walk = Walk::new(first);
+    let mut before: Option<Cell> = None;
+    (from..=to).all(|number| {
+        let start = number.saturating_mul(CELL_MS);
+        let Ok(cell) = walk.next(start) else { return false };
+        let most = others.clone().map(|spans| most_in(spans, start)).max().unwrap_or(0);
+        let (own, is_bridged) = match (&before, &cell) {
+            (Some(before), Some(cell)) => (cell.samples, is_gap(cell.distance, cell.least.min(before.least))),
+            (None, Some(cell)) => (cell.samples, false),
+            (_, None) => (0, false),
+        };
+        before = cell;
+        is_enough(own, most) && !is_bridged
+    })
+}
+
+/// How many samples may be in the cell that begins at `start`.
+fn most_in(spans: &[Span], start: i64) -> usize {
+    let inside = &spans[spans.partition_point(|span| span.range.max < start)..];
+    let inside = inside.iter().take_while(|span| span.range.min < start.saturating_add(CELL_MS));
+    inside.map(|span| span.most_in(start)).fold(0, usize::saturating_add)
+}
+
+/// A cell without a gap or a staleness marker.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cell {
+    pub(super) samples: usize,
+    /// No two samples are less and no neighbours more from each other.
+    pub(super) least: i64,
+    pub(super) most: i64,
+    /// From the last sample before the cell to the first in it, at most.
+    distance: i64,
+}
+
+/// What is not known of chunks, or is not as usual.
+#[derive(Debug)]
+pub(super) struct Uncertain;
+
+/// A replica's chunks, cell by cell.
+#[derive(Debug)]
+pub(super) struct Walk<'a> {
+    /// The first is the first that may reach into the next cell.
+    spans: &'a [Span],
+    /// Where the samples before these end.
+    last: Option<i64>,
+}
+
+impl<'a> Walk<'a> {
+    /// The spans ascend and do not overlap.
+    pub(super) fn new(spans: &'a [Span]) -> Self {
+        Self { spans, last: None }
+    }
+
+    /// The cell that begins at `start`, if there are samples in it; the starts ascend.
+    pub(super) fn next(&mut self, start: i64) -> Result<Option<Cell>, Uncertain> {
+        let end = start.saturating_add(CELL_MS);
+        let mut cell = Cell { samples: 0, least: i64::MAX, most: 0, distance: i64::MAX };
+        // From the ends of the cell to its samples.
+        let mut outside = 0;
+        while let Some((span, rest)) = self.spans.split_first().filter(|(span, _)| span.range.min < end) {
+            if span.range.max >= start {
+                let own = span.exactly_in(start).filter(|&own| own > 0 && span.spread.is_steady()).ok_or(Uncertain)?;
+                let (shortest, longest) = distances(span.range, span.samples);
+                if span.range.min < start {
+                    (cell.distance, outside) = (longest, longest);
+                } else {
+                    let before = self.last.map_or(i64::MAX, |last| span.range.min.saturating_sub(last));
+                    if cell.samples == 0 {
+                        (cell.distance, outside) = (before, span.range.min - start);
+                    } else {
+                        (cell.least, cell.most) = (cell.least.min(before), cell.most.max(before));
+                    }
+                }
+                (cell.least, cell.most) = (cell.least.min(shortest), cell.most.max(longest));
+                cell.samples = cell.samples.saturating_add(own);
+                if span.range.max >= end {
+                    // The next cell's, too. The last one here is no more than this from the end.
+                    return finish(cell, outside);
+                }
+            }
+            (self.spans, self.last) = (rest, Some(span.range.max));
+        }
+        if cell.samples == 0 {
+            return Ok(None);
+        }
+        let to_end = self.last.map_or(i64::MAX, |last| end.saturating_sub(last));
+        finish(cell, outside.max(to_end))
+    }
+}
+
+fn finish(cell: Cell, outside: i64) -> Result<Option<Cell>, Uncertain> {
+    if cell.samples > 1 && !is_gap(cell.most.max(outside), cell.least) { Ok(Some(cell)) } else { Err(Uncertain) }
+}
