@@ -142,6 +142,8 @@ pub struct Front<'a> {
     pub payload: &'a [u8],
     /// Most samples of it; more than it has are all.
     pub samples: u32,
+    /// So many samples of zeros before it, for others to take their place.
+    pub room: u32,
 }
 
 /// As [`decode_many`], for [`Encoding::Xor`] chunks, of which not all samples need be wanted. The CPU is asked meanwhile for
@@ -151,7 +153,7 @@ pub struct Front<'a> {
 /// As [`decode_many`]; damage behind the samples that are wanted need not be found.
 pub fn decode_fronts_ahead(chunks: &[Front<'_>], ahead: &[&[u8]], out: &mut Columns) -> Result<(), Corrupt> {
     let mark = out.mark();
-    let fronts = chunks.iter().map(|front| (front.payload, front.samples as usize));
+    let fronts = chunks.iter().map(|front| (front.room as usize, front.payload, front.samples as usize));
     let result = xor::decode_many(Kernel::widest(), fronts, ahead, out);
     if result.is_err() {
         out.truncate(mark);
@@ -172,7 +174,7 @@ pub fn decode_many_with(kernel: Kernel, chunks: &[(Encoding, &[u8])], out: &mut 
         let result = match run {
             [(encoding, payload)] => decode_into(*encoding, payload, out),
             run => {
-                let chunks = run.iter().map(|(_, payload)| (*payload, usize::MAX));
+                let chunks = run.iter().map(|(_, payload)| (0, *payload, usize::MAX));
                 xor::decode_many(kernel, chunks, &[], out)
             }
         };

@@ -8,7 +8,7 @@ use block::index::NextChunk;
 use block::postings::{ListsRead, Selected, select_within};
 use block::{Corrupt, IndexReader, SeriesEntry};
 use hashbrown::HashMap;
-use model::labels::SymbolId;
+use model::labels::{Room, SymbolId};
 use model::{LabelTable, LabelTableBuilder, Labels, Matcher};
 use request::{Context, MemoryLease};
 use store::order::HeldBack;
@@ -76,8 +76,8 @@ pub(crate) struct Cursor {
     /// and what came of it.
     sorted: Option<std::vec::IntoIter<(Labels, Vec<Located>)>>,
     given: u64,
-    /// Chunks of the last batch: the next one has about as many.
-    expected: usize,
+    /// How many chunks, and how much of labels, the last batch has: the next one has about as much.
+    expected: (usize, Room),
     entry: SeriesEntry,
     /// Rows that were given out, for their memory.
     spare: Vec<Row>,
@@ -120,7 +120,7 @@ impl Cursor {
             unsorted: Vec::new(),
             sorted: None,
             given: 0,
-            expected: 0,
+            expected: Default::default(),
             entry: SeriesEntry::default(),
             spare: Vec::new(),
             shard_scratch: Vec::new(),
@@ -161,8 +161,8 @@ impl Cursor {
         if self.sorted.is_none() && !self.finals.keeps_order() {
             self.sort(ask)?;
         }
-        let mut out = Collector::new(&self.finals);
-        out.chunks.reserve(self.expected);
+        let mut out = Collector::new(&self.finals, self.expected.1);
+        out.chunks.reserve(self.expected.0);
         let limit = if ask.request.limit == 0 { u64::MAX } else { ask.request.limit };
         let mut bytes = 0;
         let last = loop {
@@ -185,7 +185,7 @@ impl Cursor {
                 bytes += out.last_chunks().iter().map(|c| u64::from(c.len)).sum::<u64>();
             }
         };
-        self.expected = out.chunks.len();
+        self.expected = (out.chunks.len(), out.labels.room());
         Ok(Rows { labels: out.labels.finish(), chunks: out.chunks, ends: out.ends, last })
     }
 
@@ -373,8 +373,8 @@ struct Placed {
 }
 
 impl Collector {
-    fn new(finals: &Finals) -> Self {
-        let mut labels = LabelTableBuilder::new();
+    fn new(finals: &Finals, room: Room) -> Self {
+        let mut labels = LabelTableBuilder::with_room(room);
         let added = finals.added.iter().map(|(n, v)| (labels.intern(n), labels.intern(v))).collect();
         Self {
             labels,

@@ -7,7 +7,7 @@ mod set;
 mod table;
 
 pub use set::{Labels, LabelsBuilder};
-pub use table::{LabelTable, LabelTableBuilder, LabelsRef, SymbolId, SymbolTable};
+pub use table::{LabelTable, LabelTableBuilder, LabelsRef, Room, SymbolId, SymbolTable};
 
 use std::cmp::Ordering;
 

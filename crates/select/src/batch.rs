@@ -16,7 +16,7 @@ use store::{Order, Run, SeriesBatch};
 
 use flat::{Held, first_replica, of_replica};
 use sparse::Sparse;
-use splice::append;
+use splice::{append, fit};
 
 /// What becomes of a series' chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +57,8 @@ struct Scratch {
     /// One for each replica.
     replicas: Vec<Columns>,
     sparse: Sparse,
-    /// Where the floats of each series of a run end.
-    ends: Vec<usize>,
+    /// Where the floats of each series of a run are.
+    places: Vec<Range<usize>>,
     /// The batch, and the series of it that were planned and whose chunks were asked for ahead.
     asked_for: Option<(u64, Range<usize>)>,
 }
@@ -205,20 +205,20 @@ impl Encoded for Batch {
                 ahead.into_iter().for_each(block::prefetch);
                 return Ok(false);
             }
-            let (mut ends, mut from) = (std::mem::take(&mut scratch.ends), 0);
-            let flat = std::mem::take(&mut plan.flat);
-            self.decode_together(&flat, &ahead, (plan, &mut ends), &mut out.together)?;
-            self.stitch(run.clone(), &flat, (&out.together, &ends), scratch)?;
+            let (mut places, flat) = (std::mem::take(&mut scratch.places), std::mem::take(&mut plan.flat));
+            self.decode_together(&flat, &ahead, (plan, &mut places), &mut out.together)?;
+            self.stitch(&flat, (&out.together, &places), scratch)?;
             scratch.sparse.plan.flat = flat;
-            for (k, &to) in ends.iter().enumerate() {
+            for (k, place) in places.iter().enumerate() {
+                let (together, sources) = (&mut out.together, scratch.sparse.sources());
                 let place = match scratch.sparse.pieces(k) {
-                    [] => from..to,
-                    pieces => append(&mut out.together, from..to, &scratch.sparse.sources(), pieces),
+                    [] => place.clone(),
+                    pieces => fit(together, place, scratch.sparse.plan.rooms[k], &sources, pieces)
+                        .unwrap_or_else(|| append(together, place.clone(), &sources, pieces)),
                 };
                 out.push(place);
-                from = to;
             }
-            scratch.ends = ends;
+            scratch.places = places;
             Ok::<_, Corrupt>(true)
         });
         if !matches!(all, Ok(true)) {
@@ -235,7 +235,7 @@ impl Encoded for Batch {
             let flat = std::mem::take(&mut scratch.sparse.plan.flat);
             self.decode_first(i, flat.of(0), scratch, out)?;
             let own = out.t.len();
-            self.stitch(i..i + 1, &flat, (out, &[own]), scratch)?;
+            self.stitch(&flat, (out, std::slice::from_ref(&(0..own))), scratch)?;
             scratch.sparse.plan.flat = flat;
             if !scratch.sparse.pieces(0).is_empty() {
                 append(out, 0..own, &scratch.sparse.sources(), scratch.sparse.pieces(0));

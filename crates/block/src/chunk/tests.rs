@@ -142,16 +142,22 @@ proptest! {
     }
 
     #[test]
-    fn first_samples_are_those_of_the_whole_chunk(lists in vec((series(0..140), 0..150_u32), 0..40)) {
-        let chunks: Vec<_> = lists.iter().map(|(s, _)| floats(s)).collect();
-        let counts = lists.iter().map(|(_, samples)| *samples);
+    fn first_samples_are_those_of_the_whole_chunk(
+        lists in vec((series(0..140), 0..150_u32, prop_oneof![3 => Just(0_u32), 1 => 0..20_u32]), 0..40),
+    ) {
+        let chunks: Vec<_> = lists.iter().map(|(s, ..)| floats(s)).collect();
+        let both = chunks.iter().zip(&lists);
         let fronts: Vec<_> =
-            chunks.iter().zip(counts).map(|(c, samples)| Front { payload: &c.bytes, samples }).collect();
+            both.map(|(c, &(_, samples, room))| Front { payload: &c.bytes, samples, room }).collect();
         let mut out = Columns::new();
         decode_fronts_ahead(&fronts, &[], &mut out).expect("decodes");
-        let wanted: Vec<_> = lists.iter().flat_map(|(s, n)| &s[..s.len().min(*n as usize)]).collect();
-        assert_eq!(out.t, wanted.iter().map(|s| s.1).collect::<Vec<_>>());
-        assert_eq!(bits(&out.v), wanted.iter().map(|s| s.2.to_bits()).collect::<Vec<_>>());
+        let mut wanted = Vec::new();
+        for (samples, most, room) in &lists {
+            wanted.extend((0..*room).map(|_| (0, 0)));
+            wanted.extend(samples.iter().take(*most as usize).map(|s| (s.1, s.2.to_bits())));
+        }
+        assert_eq!(out.t, wanted.iter().map(|s| s.0).collect::<Vec<_>>());
+        assert_eq!(bits(&out.v), wanted.iter().map(|s| s.1).collect::<Vec<_>>());
     }
 
     #[test]

@@ -68,11 +68,11 @@ pub(super) fn decode_one(payload: &[u8], count: usize, out: &mut Columns) -> Res
     append(count, out, |t, v| decode(payload, t, v))
 }
 
-/// Appends the samples of XOR chunks, of each no more than so many. The CPU is asked meanwhile for `ahead`, the payloads
+/// Appends the samples of XOR chunks: so many zeros, then of a chunk no more than so many. The CPU is asked meanwhile for `ahead`, the payloads
 /// that come next.
 pub(super) fn decode_many<'a>(
     kernel: Kernel,
-    chunks: impl ExactSizeIterator<Item = (&'a [u8], usize)>,
+    chunks: impl ExactSizeIterator<Item = (usize, &'a [u8], usize)>,
     ahead: &[&[u8]],
     out: &mut Columns,
 ) -> Result<(), Corrupt> {
@@ -80,7 +80,12 @@ pub(super) fn decode_many<'a>(
     let mut end = 0;
     // The first damaged chunk is told of, and that may be one before a short one.
     let mut short = Ok(());
-    for (payload, most) in chunks {
+    let mut rooms = Vec::new();
+    for (room, payload, most) in chunks {
+        if room > 0 {
+            rooms.push(end..end + room);
+            end += room;
+        }
         match sample_count(Encoding::Xor, payload) {
             Ok(count) => parts.push(Part { payload, at: end, count: most.min(count as usize) }),
             Err(e) => {
@@ -91,6 +96,10 @@ pub(super) fn decode_many<'a>(
         end += parts.last().map_or(0, |part| part.count);
     }
     append(end, out, |t, v| {
+        for room in rooms {
+            t[room.clone()].fill(Slot::new(0));
+            v[room].fill(Slot::new(0.0));
+        }
         #[cfg(target_arch = "x86_64")]
         if lanes::has(kernel) && lanes::decode(kernel, &parts, ahead, t, v) {
             return short;

@@ -26,6 +26,16 @@ impl SymbolTable {
         Self::default()
     }
 
+    /// As if it were empty, with room for so much.
+    fn with_room(room: Room) -> Self {
+        Self {
+            text: String::with_capacity(room.text),
+            ends: Vec::with_capacity(room.symbols),
+            index: HashTable::with_capacity(room.symbols),
+            hasher: DefaultHashBuilder::default(),
+        }
+    }
+
     /// The number of `text`, given out now if it has none.
     ///
     /// # Panics
@@ -86,6 +96,16 @@ impl fmt::Debug for SymbolTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SymbolTable").field("len", &self.len()).finish()
     }
+}
+
+/// How much a table of labels holds, for the next one of its kind: growing step by step costs more than filling it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Room {
+    symbols: usize,
+    /// In bytes.
+    text: usize,
+    pairs: usize,
+    series: usize,
 }
 
 /// Label sets of many series as columns: pairs of symbol numbers into one shared table.
@@ -156,6 +176,20 @@ impl LabelTableBuilder {
             self.pairs.push(pair);
         }
         self.ends.push(u32::try_from(self.pairs.len()).expect("a batch has fewer than 2^32 labels"));
+    }
+
+    /// Empty, with room for so much.
+    #[must_use]
+    pub fn with_room(room: Room) -> Self {
+        let (pairs, ends) = (Vec::with_capacity(room.pairs), Vec::with_capacity(room.series));
+        Self { symbols: SymbolTable::with_room(room), pairs, ends }
+    }
+
+    /// How much it holds so far.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        let (symbols, text) = (self.symbols.len(), self.symbols.text.len());
+        Room { symbols, text, pairs: self.pairs.len(), series: self.ends.len() }
     }
 
     /// The number of `text` in the table that is being built, for [`push_ids`](Self::push_ids).

@@ -19,6 +19,8 @@ pub(super) struct Plan {
     pub(super) spans: Vec<Span>,
     /// How many samples of each are to be decoded, or are.
     pub(super) decoded: Vec<u32>,
+    /// For each series, how many floats of others are to find room on either side of its first replica's.
+    pub(super) rooms: Vec<usize>,
     /// The chunks of a first replica.
     first: Vec<Span>,
     foresight: Foresight,
@@ -46,16 +48,21 @@ impl Plan {
     }
 }
 
+/// So many floats more than a first replica lacks there is room for: cells of others may have some more than its own.
+const ROOM_SPARE: usize = 8;
+
 impl Batch {
     /// Plans what to decode of the other replicas of some series: nothing yet, or what can be foreseen.
     pub(super) fn plan(&self, series: Range<usize>, foresee: bool, plan: &mut Plan) {
-        let Plan { flat, others, spans, decoded, first, foresight } = plan;
+        let Plan { flat, others, spans, decoded, rooms, first, foresight } = plan;
         flat.clear();
         others.clear();
         spans.clear();
         decoded.clear();
+        rooms.clear();
         for (series, i) in series.enumerate() {
             flat.push(&self.batch, i);
+            rooms.push(0);
             let Mode::Stable(Some(window)) = self.mode else { continue };
             // Of others all is decoded.
             if !self.has_replicas(i) || !self.is_simple(i) {
@@ -79,9 +86,10 @@ impl Batch {
             }
             if foresee && chunks.iter().all(|chunk| chunk.samples > 0) {
                 foresight.look(first, window.fetched);
-                for other in &others[known..] {
-                    foresight.limits(&spans[other.spans.clone()], decoded);
-                }
+                let others = others[known..].iter().map(|other| &spans[other.spans.clone()]);
+                others.clone().for_each(|spans| foresight.limits(spans, decoded));
+                let foreseen = decoded[from..].iter().map(|&samples| samples as usize).sum::<usize>();
+                rooms[series] = foreseen.min(foresight.lacking(first, others, window.fetched) + ROOM_SPARE);
             } else {
                 decoded.resize(spans.len(), 0);
             }
@@ -89,24 +97,30 @@ impl Batch {
     }
 
     /// Appends the samples of the first or only replicas of several series, all of which allow it, and what is planned of
-    /// the others, and asks for what comes next meanwhile; `ends` is filled with where each series' first replica is.
+    /// the others, and asks for what comes next meanwhile; `places` is filled with where each series' first replica is.
     pub(super) fn decode_together(
         &self,
         flat: &Flat,
         ahead: &[&[u8]],
-        (plan, ends): (&mut Plan, &mut Vec<usize>),
+        (plan, places): (&mut Plan, &mut Vec<Range<usize>>),
         out: &mut Columns,
     ) -> Result<(), Corrupt> {
         let mut list: Vec<Front<'_>> = Vec::with_capacity(RUN_CHUNKS);
-        let mut end = out.t.len();
-        ends.clear();
-        for chunks in flat.series() {
+        // Where the next sample comes, and how many zeros before it.
+        let (mut end, mut room) = (out.t.len(), 0);
+        places.clear();
+        for (chunks, &own_room) in flat.series().zip(&plan.rooms) {
+            room += own_room;
+            end += own_room;
+            let begin = end;
             for chunk in of_replica(chunks, first_replica(chunks)) {
                 let payload = self.payload(chunk);
                 end += sample_count(chunk.encoding, payload)? as usize;
-                list.push(Front { payload, samples: u32::MAX });
+                list.push(Front { payload, samples: u32::MAX, room: std::mem::take(&mut room) as u32 });
             }
-            ends.push(end);
+            places.push(begin..end);
+            room += own_room;
+            end += own_room;
         }
         for other in &mut plan.others {
             let from = end;
@@ -116,7 +130,7 @@ impl Batch {
                     let payload = self.payload(chunk);
                     *decoded = sample_count(chunk.encoding, payload)?.min(*decoded);
                     end += *decoded as usize;
-                    list.push(Front { payload, samples: *decoded });
+                    list.push(Front { payload, samples: *decoded, room: std::mem::take(&mut room) as u32 });
                 }
             }
             other.floats = from..end;

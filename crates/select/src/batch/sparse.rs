@@ -77,13 +77,12 @@ impl Sparse {
 }
 
 impl Batch {
-    /// Finds out what `stable` makes of several series other than the samples of their first replicas, which are given
-    /// one behind the other; `ends` says where each series' are.
+    /// Finds out what `stable` makes of several series other than the samples of their first replicas, which are given;
+    /// `places` says where each series' are.
     pub(super) fn stitch(
         &self,
-        series: Range<usize>,
         flat: &Flat,
-        (first, ends): (&Columns, &[usize]),
+        (first, places): (&Columns, &[Range<usize>]),
         scratch: &mut Scratch,
     ) -> Result<(), Corrupt> {
         let Scratch { sparse, replicas, .. } = scratch;
@@ -91,13 +90,13 @@ impl Batch {
         sparse.pieces.clear();
         sparse.ends.clear();
         if let Mode::Stable(Some(window)) = self.mode {
-            self.survey(series.clone(), flat, window.fetched, (first, ends), sparse)?;
-            for k in 0..series.len() {
+            self.survey(flat, window.fetched, (first, places), sparse)?;
+            for k in 0..places.len() {
                 self.patch(flat.of(k), k, first, sparse, replicas)?;
                 sparse.ends.push(sparse.pieces.len());
             }
         } else {
-            sparse.ends.resize(series.len(), 0);
+            sparse.ends.resize(places.len(), 0);
         }
         Ok(())
     }
@@ -164,15 +163,14 @@ impl Batch {
     /// Looks at several series and decodes of their other replicas what may matter and was not foreseen.
     fn survey(
         &self,
-        series: Range<usize>,
         flat: &Flat,
         fetched: TimeRange,
-        (first, ends): (&Columns, &[usize]),
+        (first, places): (&Columns, &[Range<usize>]),
         sparse: &mut Sparse,
     ) -> Result<(), Corrupt> {
         let Sparse { plan, surveys, own, holes, floats, needed, .. } = sparse;
-        if surveys.len() < series.len() {
-            surveys.resize_with(series.len(), Survey::default);
+        if surveys.len() < places.len() {
+            surveys.resize_with(places.len(), Survey::default);
         }
         holes.clear();
         let Plan { others, spans, decoded, .. } = plan;
@@ -183,7 +181,7 @@ impl Batch {
             let survey = &mut surveys[k];
             own.clear();
             own.extend(of_replica(chunks, first_replica(chunks)).iter().map(span));
-            survey.look(first, k.checked_sub(1).map_or(0, |before| ends[before])..ends[k], own, fetched);
+            survey.look(first, places[k].clone(), own, fetched);
             for other in &mut *others {
                 let spans = &mut spans[other.spans.clone()];
                 for (chunk, span) in of_replica(chunks, other.replica).iter().zip(&mut *spans) {

@@ -11,6 +11,78 @@ pub(super) struct Piece {
     pub(super) source: Option<usize>,
 }
 
+impl Piece {
+    /// How many floats more there are then; not to be asked where there are fewer.
+    fn growth(&self) -> usize {
+        self.by.len() - self.replaced.len()
+    }
+}
+
+/// Puts the parts of the sources in their places, where there are `room` floats to spare before and behind those in
+/// `range`; gives where they are then. `None`, and nothing is changed, where that takes more room, or is not so simple.
+/// The pieces ascend and lie within the range.
+pub(super) fn fit(
+    columns: &mut Columns,
+    range: &Range<usize>,
+    room: usize,
+    sources: &[&Columns],
+    pieces: &[Piece],
+) -> Option<Range<usize>> {
+    let is_less = |piece: &Piece| piece.by.len() < piece.replaced.len();
+    if !columns.st.is_empty() || sources.iter().any(|source| !source.st.is_empty()) || pieces.iter().any(is_less) {
+        return None;
+    }
+    // The longest part between two pieces stays where it is; what comes before it goes towards the front.
+    let (mut from, mut more) = (range.start, 0);
+    let (mut longest, mut left) = (0, 0);
+    let end = Piece { replaced: range.end..range.end, by: 0..0, source: None };
+    for piece in pieces.iter().chain([&end]) {
+        if piece.replaced.start - from > longest {
+            (longest, left) = (piece.replaced.start - from, more);
+        }
+        (from, more) = (piece.replaced.end, more + piece.growth());
+    }
+    if left > room || more - left > room {
+        return None;
+    }
+    fit_one(&mut columns.t, range, (left, more), |i| &sources[i].t, pieces);
+    fit_one(&mut columns.v, range, (left, more), |i| &sources[i].v, pieces);
+    Some(range.start - left..range.end + (more - left))
+}
+
+/// As [`fit`], by `more` in all, `left` of it towards the front.
+fn fit_one<'a, T: Copy + 'a>(
+    column: &mut [T],
+    range: &Range<usize>,
+    (left, more): (usize, usize),
+    source: impl Fn(usize) -> &'a [T],
+    pieces: &[Piece],
+) {
+    let (mut from, mut grown) = (range.start, 0);
+    for piece in pieces {
+        if grown < left {
+            column.copy_within(from..piece.replaced.start, from + grown - left);
+        }
+        (from, grown) = (piece.replaced.end, grown + piece.growth());
+    }
+    let (mut to, mut grown) = (range.end, more);
+    for piece in pieces.iter().rev() {
+        let from = piece.replaced.end;
+        if grown > left {
+            column.copy_within(from..to, from + grown - left);
+        }
+        (to, grown) = (piece.replaced.start, grown - piece.growth());
+    }
+    for piece in pieces {
+        let (at, by) = (piece.replaced.start + grown - left, piece.by.clone());
+        match piece.source {
+            Some(i) => column[at..at + by.len()].copy_from_slice(&source(i)[by]),
+            None => column.copy_within(by, at),
+        }
+        grown += piece.growth();
+    }
+}
+
 /// Appends to `columns` those of its floats that are in `range`, with parts of the sources in the place of some; gives
 /// where they are. The pieces ascend and lie within the range.
 pub(super) fn append(

@@ -55,6 +55,17 @@ impl Foresight {
         }
     }
 
+    /// How many samples the first replica, which has these chunks, seems to lack between the first and the last of all
+    /// within `range`.
+    #[must_use]
+    pub fn lacking<'a>(&self, first: &[Span], others: impl Iterator<Item = &'a [Span]>, range: TimeRange) -> usize {
+        let ends = |spans: &[Span]| Some(TimeRange::new(spans.first()?.range.min, spans.last()?.range.max));
+        let all = others.filter_map(ends).chain(ends(first)).reduce(TimeRange::union).unwrap_or(range);
+        let own: i64 = first.iter().map(|span| i64::from(span.samples)).sum();
+        let whole = length(all.intersection(range)).checked_div(self.interval_ms).unwrap_or(0) + 1;
+        usize::try_from(whole.saturating_sub(own)).unwrap_or(0)
+    }
+
     /// Appends to `limits` for each chunk of another replica, which ascend and do not overlap, how many of its samples
     /// will be needed.
     pub fn limits(&self, spans: &[Span], limits: &mut Vec<u32>) {
@@ -169,7 +180,7 @@ fn settle(spans: &[Span], limits: &mut [u32], (cell, samples, own): (i64, usize,
 
 /// How many of a chunk's samples it takes to get to `t`.
 fn front(span: &Span, t: i64) -> u32 {
-    let interval = length(span) / i64::from(span.samples).saturating_sub(1).max(1);
+    let interval = length(span.range) / i64::from(span.samples).saturating_sub(1).max(1);
     let count = t.saturating_sub(span.range.min) / interval.max(1) + 1 + SPARE;
     span.samples.min(u32::try_from(count).unwrap_or(u32::MAX))
 }
@@ -177,20 +188,20 @@ fn front(span: &Span, t: i64) -> u32 {
 /// Whether a sample seems to be missing in a chunk.
 fn leaves_gap(span: &Span, interval: i64) -> bool {
     let whole = interval.saturating_mul(i64::from(span.samples) - 1);
-    length(span).saturating_sub(whole) > interval / 2
+    length(span.range).saturating_sub(whole) > interval / 2
 }
 
 fn start(t: i64) -> i64 {
     t.div_euclid(CELL_MS).saturating_mul(CELL_MS)
 }
 
-fn length(span: &Span) -> i64 {
-    span.range.max.saturating_sub(span.range.min)
+fn length(range: TimeRange) -> i64 {
+    range.max.saturating_sub(range.min)
 }
 
 /// The least mean distance of two samples in a chunk.
 fn interval(spans: &[Span]) -> i64 {
-    let mean = |span: &Span| length(span) as f64 / f64::from(span.samples.saturating_sub(1));
+    let mean = |span: &Span| length(span.range) as f64 / f64::from(span.samples.saturating_sub(1));
     let least = spans.iter().map(mean).fold(f64::INFINITY, f64::min);
     if least.is_finite() { least.round() as i64 } else { 0 }
 }

@@ -22,7 +22,7 @@ pub(super) struct Output {
 impl Output {
     /// An empty one with room for as much: growing step by step would copy it again and again.
     pub(super) fn like(&self) -> Self {
-        let mut next = Self::default();
+        let mut next = Self { labels: LabelTableBuilder::with_room(self.labels.room()), ..Self::default() };
         next.runs.reserve(self.runs.len() + self.runs.len() / 8);
         next.ends.reserve(self.ends.len() + 1);
         next
