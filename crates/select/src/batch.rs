@@ -213,7 +213,7 @@ impl Encoded for Batch {
                 let (together, sources) = (&mut out.together, scratch.sparse.sources());
                 let place = match scratch.sparse.pieces(k) {
                     [] => place.clone(),
-                    pieces => fit(together, place, scratch.sparse.plan.rooms[k], &sources, pieces)
+                    pieces => fit(together, place, scratch.sparse.plan.planned[k].room, &sources, pieces)
                         .unwrap_or_else(|| append(together, place.clone(), &sources, pieces)),
                 };
                 out.push(place);

@@ -10,8 +10,8 @@
 //! * [`union`]: every sample of every replica (`chain`, one-to-one); it also puts together what several
 //!   stores give of one replica.
 
-mod alone;
 mod cells;
+mod doubt;
 mod foresee;
 mod lanes;
 mod penalty;
@@ -21,10 +21,10 @@ mod sparse;
 mod timeline;
 mod union;
 
-pub use alone::is_alone;
 /// Cells of [`stable`] are those of [`block::spread`], so offline deduplication of blocks gives the same samples.
 pub use block::spread::CELL_MS;
 pub use cells::{Cells, Part, stable};
+pub use doubt::doubtful;
 pub use foresee::Foresight;
 pub use lanes::{Lanes, split_lanes};
 pub use penalty::penalty;

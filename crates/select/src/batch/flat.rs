@@ -43,15 +43,17 @@ impl Flat {
         self.ends.push(self.chunks.len());
     }
 
-    /// Of the last series keeps only the first `count` chunks, and of those the ones that overlap the range.
-    pub(super) fn keep(&mut self, count: usize, range: TimeRange) {
+    /// Of the last series keeps only the chunks that overlap a range: its first replica's one, and the others' another.
+    pub(super) fn keep(&mut self, first: TimeRange, others: Option<TimeRange>) {
         let Some(end) = self.ends.pop() else { return };
         let begin = self.ends.last().copied().unwrap_or(0);
-        self.chunks.truncate(end.min(begin + count));
+        let number = self.chunks.get(begin).map(|chunk| chunk.replica);
         let mut kept = begin;
-        for i in begin..self.chunks.len() {
-            if self.chunks[i].range().overlaps(range) {
-                self.chunks.swap(kept, i);
+        for i in begin..end {
+            let chunk = self.chunks[i];
+            let range = if Some(chunk.replica) == number { Some(first) } else { others };
+            if range.is_some_and(|range| chunk.range().overlaps(range)) {
+                self.chunks[kept] = chunk;
                 kept += 1;
             }
         }

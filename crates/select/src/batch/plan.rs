@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use block::chunk::{Front, decode_fronts_ahead, sample_count};
 use block::{Columns, Corrupt};
-use store::dedup::{Foresight, Span, is_alone};
+use model::TimeRange;
+use store::dedup::{Foresight, Span, doubtful};
 
 use super::flat::{Flat, Held, first_replica, of_replica, replicas};
 use super::{Batch, Mode, RUN_CHUNKS};
@@ -19,11 +20,19 @@ pub(super) struct Plan {
     pub(super) spans: Vec<Span>,
     /// How many samples of each are to be decoded, or are.
     pub(super) decoded: Vec<u32>,
-    /// For each series, how many floats of others are to find room on either side of its first replica's.
-    pub(super) rooms: Vec<usize>,
+    /// For each series.
+    pub(super) planned: Vec<Planned>,
     /// The chunks of a first replica.
     first: Vec<Span>,
     foresight: Foresight,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Planned {
+    /// Where other replicas may matter, if there are any.
+    pub(super) doubt: TimeRange,
+    /// How many floats of others are to find room on either side of the first replica's.
+    pub(super) room: usize,
 }
 
 /// A replica of one of the series, other than its first.
@@ -54,42 +63,54 @@ const ROOM_SPARE: usize = 8;
 impl Batch {
     /// Plans what to decode of the other replicas of some series: nothing yet, or what can be foreseen.
     pub(super) fn plan(&self, series: Range<usize>, foresee: bool, plan: &mut Plan) {
-        let Plan { flat, others, spans, decoded, rooms, first, foresight } = plan;
+        let Plan { flat, others, spans, decoded, planned, first, foresight } = plan;
         flat.clear();
         others.clear();
         spans.clear();
         decoded.clear();
-        rooms.clear();
+        planned.clear();
         for (series, i) in series.enumerate() {
             flat.push(&self.batch, i);
-            rooms.push(0);
+            planned.push(Planned { doubt: TimeRange::ALL, room: 0 });
             let Mode::Stable(Some(window)) = self.mode else { continue };
             // Of others all is decoded.
             if !self.has_replicas(i) || !self.is_simple(i) {
                 continue;
             }
-            let chunks = flat.of(series);
-            first.clear();
-            first.extend(of_replica(chunks, first_replica(chunks)).iter().map(span));
-            let (known, from) = (others.len(), spans.len());
-            for replica in replicas(chunks).skip(1) {
+            let spans_of = |chunks: &[Held], replica, spans: &mut Vec<Span>| {
                 let from = spans.len();
                 spans.extend(of_replica(chunks, replica).iter().map(span));
-                let spans = from..spans.len();
+                from..spans.len()
+            };
+            let chunks = flat.of(series);
+            let (known, from) = (others.len(), spans.len());
+            first.clear();
+            spans_of(chunks, first_replica(chunks), first);
+            for replica in replicas(chunks).skip(1) {
+                let spans = spans_of(chunks, replica, spans);
                 others.push(Other { series, replica, spans, holes: 0..0, floats: 0..0, apart: false });
             }
-            if is_alone(first, others[known..].iter().map(|other| &spans[other.spans.clone()]), window.fetched) {
+            let all = others[known..].iter().map(|other| &spans[other.spans.clone()]);
+            let doubt = doubtful(first, all, window.fetched);
+            flat.keep(doubt.map_or(window.wanted, |doubt| doubt.union(window.wanted)), doubt);
+            spans.truncate(from);
+            let Some(doubt) = doubt else {
                 others.truncate(known);
-                spans.truncate(from);
-                flat.keep(first.len(), window.wanted);
                 continue;
+            };
+            let chunks = flat.of(series);
+            first.clear();
+            spans_of(chunks, first_replica(chunks), first);
+            for other in &mut others[known..] {
+                other.spans = spans_of(chunks, other.replica, spans);
             }
+            planned[series].doubt = doubt;
             if foresee && chunks.iter().all(|chunk| chunk.samples > 0) {
-                foresight.look(first, window.fetched);
+                foresight.look(first, doubt);
                 let others = others[known..].iter().map(|other| &spans[other.spans.clone()]);
                 others.clone().for_each(|spans| foresight.limits(spans, decoded));
                 let foreseen = decoded[from..].iter().map(|&samples| samples as usize).sum::<usize>();
-                rooms[series] = foreseen.min(foresight.lacking(first, others, window.fetched) + ROOM_SPARE);
+                planned[series].room = foreseen.min(foresight.lacking(first, others, doubt) + ROOM_SPARE);
             } else {
                 decoded.resize(spans.len(), 0);
             }
@@ -109,9 +130,9 @@ impl Batch {
         // Where the next sample comes, and how many zeros before it.
         let (mut end, mut room) = (out.t.len(), 0);
         places.clear();
-        for (chunks, &own_room) in flat.series().zip(&plan.rooms) {
-            room += own_room;
-            end += own_room;
+        for (chunks, planned) in flat.series().zip(&plan.planned) {
+            room += planned.room;
+            end += planned.room;
             let begin = end;
             for chunk in of_replica(chunks, first_replica(chunks)) {
                 let payload = self.payload(chunk);
@@ -119,8 +140,8 @@ impl Batch {
                 list.push(Front { payload, samples: u32::MAX, room: std::mem::take(&mut room) as u32 });
             }
             places.push(begin..end);
-            room += own_room;
-            end += own_room;
+            room += planned.room;
+            end += planned.room;
         }
         for other in &mut plan.others {
             let from = end;

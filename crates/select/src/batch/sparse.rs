@@ -89,8 +89,8 @@ impl Batch {
         sparse.patch.clear();
         sparse.pieces.clear();
         sparse.ends.clear();
-        if let Mode::Stable(Some(window)) = self.mode {
-            self.survey(flat, window.fetched, (first, places), sparse)?;
+        if let Mode::Stable(Some(_)) = self.mode {
+            self.survey(flat, (first, places), sparse)?;
             for k in 0..places.len() {
                 self.patch(flat.of(k), k, first, sparse, replicas)?;
                 sparse.ends.push(sparse.pieces.len());
@@ -164,7 +164,6 @@ impl Batch {
     fn survey(
         &self,
         flat: &Flat,
-        fetched: TimeRange,
         (first, places): (&Columns, &[Range<usize>]),
         sparse: &mut Sparse,
     ) -> Result<(), Corrupt> {
@@ -173,7 +172,7 @@ impl Batch {
             surveys.resize_with(places.len(), Survey::default);
         }
         holes.clear();
-        let Plan { others, spans, decoded, .. } = plan;
+        let Plan { others, spans, decoded, planned, .. } = plan;
         let mut list: Vec<(Encoding, &[u8])> = Vec::new();
         for others in others.chunk_by_mut(|a, b| a.series == b.series) {
             let k = others[0].series;
@@ -181,7 +180,7 @@ impl Batch {
             let survey = &mut surveys[k];
             own.clear();
             own.extend(of_replica(chunks, first_replica(chunks)).iter().map(span));
-            survey.look(first, places[k].clone(), own, fetched);
+            survey.look(first, places[k].clone(), own, planned[k].doubt);
             for other in &mut *others {
                 let spans = &mut spans[other.spans.clone()];
                 for (chunk, span) in of_replica(chunks, other.replica).iter().zip(&mut *spans) {

@@ -143,7 +143,7 @@ struct Cell {
     picks: Vec<Pick>,
     /// The first and the last sample that are no markers, before any bridge to the neighbours.
     ends: Option<(Pick, Pick)>,
-    /// No distance between the taken samples of the elected replica is less.
+    /// No distance between the taken samples of the elected replica is less; of a cell that is not whole, their middle.
     least_distance: i64,
     /// Of a whole cell: none is more.
     most_distance: i64,
@@ -305,7 +305,10 @@ impl Cell {
     }
 
     fn add(&mut self, pick: Pick, timelines: &[Timeline<'_>]) {
-        if std::mem::take(&mut self.whole) {
+        if self.whole {
+            // What is added has no say in it.
+            self.least_distance = self.interval(timelines);
+            self.whole = false;
             self.pick_all(timelines);
         }
         let i = self.picks.partition_point(|p| p.t < pick.t);

@@ -3,8 +3,8 @@ use std::ops::Range;
 use block::{Columns, Spread};
 use model::TimeRange;
 
-use super::alone::Walk;
 use super::cells::{gap_for, interval_is_within, is_enough, is_gap};
+use super::doubt::Walk;
 use super::scan::{Seen, look_for_gaps};
 use super::{CELL_MS, EDGE_MS};
 

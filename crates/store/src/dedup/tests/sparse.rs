@@ -204,7 +204,7 @@ fn whole_cells_need_no_other_replica() {
 }
 
 #[test]
-fn chunks_tell_that_the_first_replica_is_enough() {
+fn chunks_tell_where_others_matter() {
     let replica = |offset_ms, outages| jittered(&Replica { interval_ms: 15_000, offset_ms, outages }.columns(&[]), 4);
     let start = 4 * CELL_MS * 236_111 - START_MS + 4 * CELL_MS;
     let out = |cell: i64| vec![(start + cell * CELL_MS + CELL_MS / 3, 600_000)];
@@ -213,14 +213,19 @@ fn chunks_tell_that_the_first_replica_is_enough() {
         let from = START_MS + start + from * CELL_MS;
         TimeRange::new(from, from + cells * CELL_MS - 1)
     };
-    let is_alone = |range, samples| is_alone(&spans_of(&a, samples), [&spans_of(&b, samples)[..]].into_iter(), range);
-    for (from, cells, alone) in [(0, 2, true), (2, 1, false), (4, 2, true), (1, 2, false), (5, 1, true), (7, 1, true)] {
-        assert_eq!(is_alone(span(from, cells), 120), alone, "{from} {cells}");
+    let doubt = |range, samples| doubtful(&spans_of(&a, samples), [&spans_of(&b, samples)[..]].into_iter(), range);
+    // The first is out in cell 2, and a chunk of it reaches into cell 3.
+    for (from, cells, doubt_from, doubt_cells) in [(0, 3, 1, 2), (1, 5, 1, 4), (2, 1, 2, 1), (0, 6, 1, 4)] {
+        assert_eq!(doubt(span(from, cells), 120), Some(span(doubt_from, doubt_cells)), "{from} {cells}");
+    }
+    for (from, cells) in [(0, 2), (4, 2), (5, 1), (7, 1)] {
+        assert_eq!(doubt(span(from, cells), 120), None, "{from} {cells}");
     }
     // Of three cells each.
-    assert!(is_alone(span(4, 3), 360) && !is_alone(span(1, 1), 360));
+    assert_eq!((doubt(span(4, 3), 360), doubt(span(1, 1), 360)), (None, Some(span(1, 1))));
     // Behind all samples there is nothing to tell, and at their end there is a gap.
-    assert!(!is_alone(span(100, 2), 120) && !is_alone(TimeRange::ALL, 120));
+    assert_eq!(doubt(span(100, 2), 120), Some(span(100, 2)));
+    assert_eq!(doubt(TimeRange::ALL, 120).map(|doubt| doubt.max), Some(i64::MAX));
 }
 
 #[test]
@@ -252,6 +257,20 @@ fn what_is_needed_is_foreseen() {
     assert!((160..170).contains(&done.samples), "{} samples: two thirds of two chunks", done.samples);
     let late = lazily(&[a.clone(), b], 120, range, (NOTHING, !TOLD));
     assert_eq!((bits(&late.out), late.unforeseen, late.samples), (bits(&cut(&a, range)), 3, 320));
+}
+
+/// A sample that is put in at one border of a cell does not change its scrape interval, which decides at the next border.
+#[test]
+fn a_filled_cell_keeps_its_interval() {
+    let replica = |offset_ms, outages| Replica { interval_ms: 15_000, offset_ms, outages }.columns(&[]);
+    let (a, b) = (replica(26_399, vec![(6_281_400, 60_000)]), jittered(&replica(6_316, vec![]), 1_979));
+    let mut all = Columns::default();
+    stable(&[a.clone(), b.clone()], &mut all);
+    // Over the first border of the cell that is the second's are 24 s, over the other 21 s.
+    let near = |from, to| all.t.iter().map(|t| t - START_MS).filter(|t| (from..to).contains(t)).collect::<Vec<_>>();
+    assert_eq!(near(6_260_000, 6_300_000).len(), 3);
+    assert_eq!(near(8_050_000, 8_085_000), [8_060_250, 8_081_399]);
+    assert_eq!(bits(&lazily(&[a, b], 120, TimeRange::ALL, (Ahead::Foreseen, TOLD)).out), bits(&all));
 }
 
 fn replica() -> impl Strategy<Value = Replica> {
@@ -306,23 +325,32 @@ proptest! {
     }
 
     #[test]
-    fn where_the_first_replica_is_enough_stable_takes_it(
+    fn where_the_others_cannot_matter_stable_takes_the_first_replica(
         replicas in prop::collection::vec((replica(), prop_oneof![Just(4_i64), 1..3_000_i64]), 2..4),
         markers in prop::bool::weighted(0.2),
         samples in prop_oneof![Just(120_usize), 20_usize..250],
+        cells in (-1..13_i64, 1..14_i64),
     ) {
         let columns = replicas.iter().map(|(replica, jitter)| jittered(&replica.columns(&[]), *jitter));
         let columns: Vec<_> = columns.map(|columns| if markers { with_markers(&columns) } else { columns }).collect();
         let spans: Vec<_> = columns.iter().map(|columns| spans_of(columns, samples)).collect();
         let others = spans[1..].iter().map(|spans| &spans[..]);
-        // From each cell on the longest range, as far as it is enough.
-        for from in START_MS.div_euclid(CELL_MS)..(START_MS + SPAN_MS).div_euclid(CELL_MS) {
-            let range = |cells| TimeRange::new(from * CELL_MS, (from + cells) * CELL_MS - 1);
-            let enough = (1..13).take_while(|&cells| is_alone(&spans[0], others.clone(), range(cells))).last();
-            let Some(range) = enough.map(range) else { continue };
+        let first = START_MS.div_euclid(CELL_MS) + cells.0;
+        let range = TimeRange::new(first * CELL_MS, (first + cells.1) * CELL_MS - 1);
+        let stable_in = |range| {
             let mut all = Columns::default();
             stable(&columns.iter().map(|c| cut(c, range)).collect::<Vec<_>>(), &mut all);
-            prop_assert_eq!(bits(&cut(&columns[0], range)), bits(&all));
+            all
+        };
+        let doubt = doubtful(&spans[0], others.clone(), range);
+        let mut put_together = Columns::default();
+        if let Some(doubt) = doubt {
+            append(&mut put_together, &columns[0], TimeRange::new(range.min, doubt.min - 1));
+            append(&mut put_together, &stable_in(doubt), doubt);
+            append(&mut put_together, &columns[0], TimeRange::new(doubt.max + 1, range.max));
+        } else {
+            append(&mut put_together, &columns[0], range);
         }
+        prop_assert_eq!(bits(&put_together), bits(&stable_in(range)));
     }
 }

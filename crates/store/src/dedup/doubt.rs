@@ -7,35 +7,52 @@ use super::{CELL_MS, Span};
 /// Over more cells than this some gap is likely, and they are not walked.
 const CELLS_MAX: i64 = 1024;
 
-/// Whether the first replica's samples are all that [`stable`](super::stable) takes of what replicas have within
-/// `range`, which is of whole cells, by what is known of their chunks alone; `false` where that is not certain. The spans
-/// of a replica ascend and do not overlap.
+/// The part of `range`, which is of whole cells, in which others than the first replica may matter, by what is known of
+/// the chunks alone: what [`stable`](super::stable) takes there follows from the samples there, and elsewhere it
+/// takes those of the first replica. `None` where that is everywhere. The spans of a replica ascend and do not overlap.
 #[must_use]
-pub fn is_alone<'a>(first: &'a [Span], others: impl Iterator<Item = &'a [Span]> + Clone, range: TimeRange) -> bool {
+pub fn doubtful<'a>(
+    first: &'a [Span],
+    others: impl Iterator<Item = &'a [Span]> + Clone,
+    range: TimeRange,
+) -> Option<TimeRange> {
     let ends = |spans: &[Span]| {
         let (first, last) = spans.first().zip(spans.last())?;
         Some(TimeRange::new(first.range.min, last.range.max))
     };
     let inhabited = others.clone().chain([first]).filter_map(ends).reduce(TimeRange::union);
-    let Some(range) = inhabited.map(|inhabited| inhabited.intersection(range)) else { return false };
-    let (from, to) = (range.min.div_euclid(CELL_MS), range.max.div_euclid(CELL_MS));
-    if range.is_empty() || to.saturating_sub(from) >= CELLS_MAX {
-        return false;
+    let Some(inhabited) = inhabited.map(|inhabited| inhabited.intersection(range)) else { return Some(range) };
+    let (from, to) = (inhabited.min.div_euclid(CELL_MS), inhabited.max.div_euclid(CELL_MS));
+    if inhabited.is_empty() || to.saturating_sub(from) >= CELLS_MAX {
+        return Some(range);
     }
     let mut walk = Walk::new(first);
     let mut before: Option<Cell> = None;
-    (from..=to).all(|number| {
+    // The first and the last cell in doubt.
+    let mut doubt: Option<(i64, i64)> = None;
+    for number in from..=to {
         let start = number.saturating_mul(CELL_MS);
-        let Ok(cell) = walk.next(start) else { return false };
+        let cell = walk.next(start);
+        let own = cell.as_ref().map(|cell| cell.map_or(0, |cell| cell.samples));
         let most = others.clone().map(|spans| most_in(spans, start)).max().unwrap_or(0);
-        let (own, is_bridged) = match (&before, &cell) {
-            (Some(before), Some(cell)) => (cell.samples, is_gap(cell.distance, cell.least.min(before.least))),
-            (None, Some(cell)) => (cell.samples, false),
-            (_, None) => (0, false),
+        let cell = match own {
+            Ok(own) if is_enough(own, most) => cell.unwrap_or(None),
+            _ => {
+                // At its borders the neighbours matter, too.
+                doubt = Some((doubt.map_or(number - 1, |(first, _)| first), number + 1));
+                None
+            }
         };
+        let is_bridged = |cell: &Cell| before.is_some_and(|b| is_gap(cell.distance, cell.least.min(b.least)));
+        if cell.as_ref().is_some_and(is_bridged) {
+            doubt = Some((doubt.map_or(number - 1, |(first, _)| first), number));
+        }
         before = cell;
-        is_enough(own, most) && !is_bridged
-    })
+    }
+    let (first, last) = doubt?;
+    let min = if first <= from { range.min } else { first.saturating_mul(CELL_MS) };
+    let max = if last >= to { range.max } else { last.saturating_add(1).saturating_mul(CELL_MS) - 1 };
+    Some(TimeRange::new(min, max))
 }
 
 /// How many samples may be in the cell that begins at `start`.
