@@ -16,7 +16,7 @@ use store::{Order, Run, SeriesBatch};
 
 use flat::{Held, first_replica, of_replica};
 use sparse::Sparse;
-use splice::{append, fit};
+use splice::append;
 
 /// What becomes of a series' chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,16 +120,6 @@ impl Batch {
         Ok(())
     }
 
-    /// Those of `series`, at least the first, that are decoded in one go.
-    fn run(&self, series: Range<usize>) -> Range<usize> {
-        let mut chunks = 0;
-        let fit = series.clone().take_while(|&i| {
-            chunks += self.batch.runs_of(i).iter().map(|run| (run.to - run.from) as usize).sum::<usize>();
-            chunks <= RUN_CHUNKS && self.allows_run(i)
-        });
-        series.start..series.start + fit.count().max(1).min(series.len())
-    }
-
     /// Whether the chunks of series `i` are floats of one replica, or of several of which the first is decoded by itself.
     fn allows_run(&self, i: usize) -> bool {
         let runs = self.batch.runs_of(i);
@@ -186,19 +176,23 @@ impl Encoded for Batch {
     }
 
     fn decode_run(&self, series: Range<usize>, out: &mut Decoded) -> Result<usize, Corrupt> {
-        let run = self.run(series.clone());
-        let next = self.run(run.end..series.end);
         out.clear();
+        let mut run = series.start..series.start;
         let all = SCRATCH.with_borrow_mut(|scratch| {
             // The chunks lie all over mapped files, so each run's are asked for while the one before is decoded.
             let Sparse { plan, next: planned, .. } = &mut scratch.sparse;
-            if scratch.asked_for == Some((self.number, run.clone())) {
-                std::mem::swap(plan, planned);
-            } else {
-                self.plan(run.clone(), true, plan);
-                self.payloads(plan).into_iter().for_each(block::prefetch);
-            }
-            self.plan(next.clone(), true, planned);
+            run = match scratch.asked_for.take() {
+                Some((number, run)) if number == self.number && run.start == series.start && run.end <= series.end => {
+                    std::mem::swap(plan, planned);
+                    run
+                }
+                _ => {
+                    let run = self.plan(series.clone(), true, plan);
+                    self.payloads(plan).into_iter().for_each(block::prefetch);
+                    run
+                }
+            };
+            let next = self.plan(run.end..series.end, true, planned);
             let ahead = self.payloads(planned);
             scratch.asked_for = (!next.is_empty()).then_some((self.number, next));
             if !self.allows_run(run.start) {
@@ -210,12 +204,7 @@ impl Encoded for Batch {
             self.stitch(&flat, (&out.together, &places), scratch)?;
             scratch.sparse.plan.flat = flat;
             for (k, place) in places.iter().enumerate() {
-                let (together, sources) = (&mut out.together, scratch.sparse.sources());
-                let place = match scratch.sparse.pieces(k) {
-                    [] => place.clone(),
-                    pieces => fit(together, place, scratch.sparse.plan.planned[k].room, &sources, pieces)
-                        .unwrap_or_else(|| append(together, place.clone(), &sources, pieces)),
-                };
+                let place = scratch.sparse.put_pieces(k, place, &mut out.together);
                 out.push(place);
             }
             scratch.places = places;

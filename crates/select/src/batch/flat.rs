@@ -44,21 +44,24 @@ impl Flat {
     }
 
     /// Of the last series keeps only the chunks that overlap a range: its first replica's one, and the others' another.
-    pub(super) fn keep(&mut self, first: TimeRange, others: Option<TimeRange>) {
-        let Some(end) = self.ends.pop() else { return };
+    /// Tells whether there were more.
+    pub(super) fn keep(&mut self, first: TimeRange, others: Option<TimeRange>) -> bool {
+        let Some(end) = self.ends.pop() else { return false };
         let begin = self.ends.last().copied().unwrap_or(0);
         let number = self.chunks.get(begin).map(|chunk| chunk.replica);
         let mut kept = begin;
         for i in begin..end {
-            let chunk = self.chunks[i];
-            let range = if Some(chunk.replica) == number { Some(first) } else { others };
-            if range.is_some_and(|range| chunk.range().overlaps(range)) {
-                self.chunks[kept] = chunk;
+            let range = if Some(self.chunks[i].replica) == number { Some(first) } else { others };
+            if range.is_some_and(|range| self.chunks[i].range().overlaps(range)) {
+                if kept < i {
+                    self.chunks[kept] = self.chunks[i];
+                }
                 kept += 1;
             }
         }
         self.chunks.truncate(kept);
         self.ends.push(kept);
+        kept < end
     }
 
     /// The chunks of the `k`th series, ascending by replica and time.

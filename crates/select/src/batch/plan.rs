@@ -50,6 +50,14 @@ pub(super) struct Other {
 }
 
 impl Plan {
+    fn clear(&mut self) {
+        self.flat.clear();
+        self.others.clear();
+        self.spans.clear();
+        self.decoded.clear();
+        self.planned.clear();
+    }
+
     /// The other replicas of the `k`th series.
     pub(super) fn others_of(&self, k: usize) -> &[Other] {
         let from = self.others.partition_point(|other| other.series < k);
@@ -60,61 +68,81 @@ impl Plan {
 /// So many floats more than a first replica lacks there is room for: cells of others may have some more than its own.
 const ROOM_SPARE: usize = 8;
 
+/// Another CPU has written what is known of chunks, and there are as many places as blocks.
+const SERIES_AHEAD: usize = 3;
+
 impl Batch {
-    /// Plans what to decode of the other replicas of some series: nothing yet, or what can be foreseen.
-    pub(super) fn plan(&self, series: Range<usize>, foresee: bool, plan: &mut Plan) {
+    /// Plans what to decode of the first of some series, as many as are best decoded in one go; gives which. Of their
+    /// other replicas it is nothing yet, or what can be foreseen.
+    pub(super) fn plan(&self, series: Range<usize>, foresee: bool, plan: &mut Plan) -> Range<usize> {
+        plan.clear();
+        let mut chunks = 0;
+        for (k, i) in series.clone().enumerate() {
+            let ahead = (i + SERIES_AHEAD).min(self.batch.len() - 1);
+            self.batch.runs_of(ahead).iter().for_each(|run| block::prefetch(self.batch.chunks_in(run)));
+            let own = self.plan_one(k, i, foresee, plan);
+            chunks += own;
+            let next = i + 1;
+            // It is likely to have as many chunks.
+            let has_room = chunks + own <= RUN_CHUNKS && self.allows_run(i);
+            if !has_room || next == series.end || !self.allows_run(next) {
+                return series.start..next;
+            }
+        }
+        series
+    }
+
+    /// Adds the plan for series `i`, the `k`th of a run; gives how many chunks it takes.
+    fn plan_one(&self, k: usize, i: usize, foresee: bool, plan: &mut Plan) -> usize {
         let Plan { flat, others, spans, decoded, planned, first, foresight } = plan;
-        flat.clear();
-        others.clear();
-        spans.clear();
-        decoded.clear();
-        planned.clear();
-        for (series, i) in series.enumerate() {
-            flat.push(&self.batch, i);
-            planned.push(Planned { doubt: TimeRange::ALL, room: 0 });
-            let Mode::Stable(Some(window)) = self.mode else { continue };
-            // Of others all is decoded.
-            if !self.has_replicas(i) || !self.is_simple(i) {
-                continue;
-            }
-            let spans_of = |chunks: &[Held], replica, spans: &mut Vec<Span>| {
-                let from = spans.len();
-                spans.extend(of_replica(chunks, replica).iter().map(span));
-                from..spans.len()
-            };
-            let chunks = flat.of(series);
-            let (known, from) = (others.len(), spans.len());
-            first.clear();
-            spans_of(chunks, first_replica(chunks), first);
-            for replica in replicas(chunks).skip(1) {
-                let spans = spans_of(chunks, replica, spans);
-                others.push(Other { series, replica, spans, holes: 0..0, floats: 0..0, apart: false });
-            }
-            let all = others[known..].iter().map(|other| &spans[other.spans.clone()]);
-            let doubt = doubtful(first, all, window.fetched);
-            flat.keep(doubt.map_or(window.wanted, |doubt| doubt.union(window.wanted)), doubt);
+        flat.push(&self.batch, i);
+        planned.push(Planned { doubt: TimeRange::ALL, room: 0 });
+        let Mode::Stable(Some(window)) = self.mode else { return flat.of(k).len() };
+        // Of others all is decoded.
+        if !self.has_replicas(i) || !self.is_simple(i) {
+            return flat.of(k).len();
+        }
+        let spans_of = |chunks: &[Held], replica, spans: &mut Vec<Span>| {
+            let from = spans.len();
+            spans.extend(of_replica(chunks, replica).iter().map(span));
+            from..spans.len()
+        };
+        let chunks = flat.of(k);
+        let (known, from) = (others.len(), spans.len());
+        first.clear();
+        spans_of(chunks, first_replica(chunks), first);
+        for replica in replicas(chunks).skip(1) {
+            let spans = spans_of(chunks, replica, spans);
+            others.push(Other { series: k, replica, spans, holes: 0..0, floats: 0..0, apart: false });
+        }
+        let all = others[known..].iter().map(|other| &spans[other.spans.clone()]);
+        let doubt = doubtful(first, all, window.fetched);
+        let has_dropped = flat.keep(doubt.map_or(window.wanted, |doubt| doubt.union(window.wanted)), doubt);
+        let Some(doubt) = doubt else {
+            others.truncate(known);
             spans.truncate(from);
-            let Some(doubt) = doubt else {
-                others.truncate(known);
-                continue;
-            };
-            let chunks = flat.of(series);
+            return flat.of(k).len();
+        };
+        planned[k].doubt = doubt;
+        let chunks = flat.of(k);
+        if has_dropped {
             first.clear();
             spans_of(chunks, first_replica(chunks), first);
+            spans.truncate(from);
             for other in &mut others[known..] {
                 other.spans = spans_of(chunks, other.replica, spans);
             }
-            planned[series].doubt = doubt;
-            if foresee && chunks.iter().all(|chunk| chunk.samples > 0) {
-                foresight.look(first, doubt);
-                let others = others[known..].iter().map(|other| &spans[other.spans.clone()]);
-                others.clone().for_each(|spans| foresight.limits(spans, decoded));
-                let foreseen = decoded[from..].iter().map(|&samples| samples as usize).sum::<usize>();
-                planned[series].room = foreseen.min(foresight.lacking(first, others, doubt) + ROOM_SPARE);
-            } else {
-                decoded.resize(spans.len(), 0);
-            }
         }
+        if foresee && chunks.iter().all(|chunk| chunk.samples > 0) {
+            foresight.look(first, doubt);
+            let others = others[known..].iter().map(|other| &spans[other.spans.clone()]);
+            others.clone().for_each(|spans| foresight.limits(spans, decoded));
+            let foreseen = decoded[from..].iter().map(|&samples| samples as usize).sum::<usize>();
+            planned[k].room = foreseen.min(foresight.lacking(first, others, doubt) + ROOM_SPARE);
+        } else {
+            decoded.resize(spans.len(), 0);
+        }
+        first.len() + decoded[from..].iter().filter(|&&samples| samples > 0).count()
     }
 
     /// Appends the samples of the first or only replicas of several series, all of which allow it, and what is planned of
@@ -136,7 +164,7 @@ impl Batch {
             let begin = end;
             for chunk in of_replica(chunks, first_replica(chunks)) {
                 let payload = self.payload(chunk);
-                end += sample_count(chunk.encoding, payload)? as usize;
+                end += self.count(chunk)? as usize;
                 list.push(Front { payload, samples: u32::MAX, room: std::mem::take(&mut room) as u32 });
             }
             places.push(begin..end);
@@ -149,14 +177,20 @@ impl Batch {
             for (chunk, decoded) in chunks.iter().zip(&mut plan.decoded[other.spans.clone()]) {
                 if *decoded > 0 {
                     let payload = self.payload(chunk);
-                    *decoded = sample_count(chunk.encoding, payload)?.min(*decoded);
+                    *decoded = self.count(chunk)?.min(*decoded);
                     end += *decoded as usize;
                     list.push(Front { payload, samples: *decoded, room: std::mem::take(&mut room) as u32 });
                 }
             }
             other.floats = from..end;
         }
-        decode_fronts_ahead(&list, ahead, out)
+        decode_fronts_ahead(&list, ahead, out)?;
+        if out.t.len() == end { Ok(()) } else { Err(Corrupt::new(0, "a chunk has not as many samples as was said")) }
+    }
+
+    /// How many samples a chunk has. Most have told, and their payloads need not be looked at before they are decoded.
+    pub(super) fn count(&self, chunk: &Held) -> Result<u32, Corrupt> {
+        if chunk.samples > 0 { Ok(chunk.samples.into()) } else { sample_count(chunk.encoding, self.payload(chunk)) }
     }
 
     /// What decoding by this plan is going to read.

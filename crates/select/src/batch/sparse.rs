@@ -12,7 +12,7 @@ use store::dedup::{Cells, Part, Picker, Span, Stretch, Survey, Taken, stable};
 
 use super::flat::{Flat, Held, disjoint, first_replica, of_replica, replicas};
 use super::plan::{Other, Plan, span};
-use super::splice::Piece;
+use super::splice::{Piece, append, fit};
 use super::{Batch, Mode, Scratch, grow, join};
 
 /// Kept for its memory.
@@ -38,6 +38,8 @@ pub(super) struct Sparse {
     /// Where other samples take the place of the first replicas', series by series, and where those of each end.
     pieces: Vec<Piece>,
     ends: Vec<usize>,
+    /// Series of the run for which there was no room in their place.
+    copied: usize,
 }
 
 /// Of pieces, among [`Sparse::sources`].
@@ -48,6 +50,21 @@ impl Sparse {
     /// What the pieces are taken from.
     pub(super) fn sources(&self) -> [&Columns; 2] {
         [&self.floats, &self.patch]
+    }
+
+    /// Puts the pieces of a series, counted from the run's first, which is in some place of the columns, into it; gives
+    /// where it is then.
+    pub(super) fn put_pieces(&mut self, series: usize, place: &Range<usize>, columns: &mut Columns) -> Range<usize> {
+        let (sources, pieces) = (self.sources(), self.pieces(series));
+        if pieces.is_empty() {
+            return place.clone();
+        }
+        if let Some(place) = fit(columns, place, self.plan.planned[series].room, &sources, pieces) {
+            return place;
+        }
+        let place = append(columns, place.clone(), &sources, pieces);
+        self.copied += 1;
+        place
     }
 
     /// The patches of a series, counted from the run's first.
@@ -66,13 +83,15 @@ pub(super) struct Work {
     pub(super) replaced: usize,
     /// Samples that came out of merging sample by sample.
     pub(super) merged: usize,
+    /// Series that were copied to put pieces into them.
+    pub(super) copied: usize,
 }
 
 #[cfg(test)]
 impl Sparse {
     pub(super) fn work(&self) -> Work {
         let unforeseen = self.plan.others.iter().filter(|other| other.apart).count();
-        Work { unforeseen, replaced: self.pieces.len(), merged: self.patch.t.len() }
+        Work { unforeseen, replaced: self.pieces.len(), merged: self.patch.t.len(), copied: self.copied }
     }
 }
 
@@ -89,6 +108,7 @@ impl Batch {
         sparse.patch.clear();
         sparse.pieces.clear();
         sparse.ends.clear();
+        sparse.copied = 0;
         if let Mode::Stable(Some(_)) = self.mode {
             self.survey(flat, (first, places), sparse)?;
             for k in 0..places.len() {
@@ -184,9 +204,7 @@ impl Batch {
             for other in &mut *others {
                 let spans = &mut spans[other.spans.clone()];
                 for (chunk, span) in of_replica(chunks, other.replica).iter().zip(&mut *spans) {
-                    if span.samples == 0 {
-                        span.samples = sample_count(chunk.encoding, self.payload(chunk))?;
-                    }
+                    span.samples = self.count(chunk)?;
                 }
                 survey.weigh(spans);
                 let times = &first.t[other.floats.clone()];

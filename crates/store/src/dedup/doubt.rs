@@ -6,10 +6,12 @@ use super::{CELL_MS, Span};
 
 /// Over more cells than this some gap is likely, and they are not walked.
 const CELLS_MAX: i64 = 1024;
+/// Behind the first cell in doubt no more are walked than this: it costs less to decide there with the samples at hand.
+const MORE_CELLS_MAX: i64 = 12;
 
 /// The part of `range`, which is of whole cells, in which others than the first replica may matter, by what is known of
 /// the chunks alone: what [`stable`](super::stable) takes there follows from the samples there, and elsewhere it
-/// takes those of the first replica. `None` where that is everywhere. The spans of a replica ascend and do not overlap.
+/// takes those of the first replica. `None` where that is everywhere. More may be told than is in doubt. The spans of a replica ascend and do not overlap.
 #[must_use]
 pub fn doubtful<'a>(
     first: &'a [Span],
@@ -48,6 +50,10 @@ pub fn doubtful<'a>(
             doubt = Some((doubt.map_or(number - 1, |(first, _)| first), number));
         }
         before = cell;
+        if doubt.is_some() && to - number > MORE_CELLS_MAX {
+            doubt = doubt.map(|(first, _)| (first, to));
+            break;
+        }
     }
     let (first, last) = doubt?;
     let min = if first <= from { range.min } else { first.saturating_mul(CELL_MS) };

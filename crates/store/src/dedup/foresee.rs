@@ -55,14 +55,15 @@ impl Foresight {
         }
     }
 
-    /// How many samples the first replica, which has these chunks, seems to lack between the first and the last of all
-    /// within `range`.
+    /// How many samples the first replica, which has these chunks, seems to lack from its first to its last, and of what
+    /// others have within `range`.
     #[must_use]
     pub fn lacking<'a>(&self, first: &[Span], others: impl Iterator<Item = &'a [Span]>, range: TimeRange) -> usize {
         let ends = |spans: &[Span]| Some(TimeRange::new(spans.first()?.range.min, spans.last()?.range.max));
-        let all = others.filter_map(ends).chain(ends(first)).reduce(TimeRange::union).unwrap_or(range);
+        let others = others.filter_map(ends).map(|ends| ends.intersection(range));
+        let all = others.chain(ends(first)).reduce(TimeRange::union).unwrap_or(range);
         let own: i64 = first.iter().map(|span| i64::from(span.samples)).sum();
-        let whole = length(all.intersection(range)).checked_div(self.interval_ms).unwrap_or(0) + 1;
+        let whole = length(all).checked_div(self.interval_ms).unwrap_or(0).saturating_add(1);
         usize::try_from(whole.saturating_sub(own)).unwrap_or(0)
     }
 
