@@ -162,8 +162,8 @@ impl ChunkReader {
         match self.known.get(segment) {
             Some(known) if Known::has_room(offset, chunk.end, count) => {
                 let spread = Spread::look(chunk.encoding, chunk.payload, range);
-                known.set_spread(offset, spread.is_steady(), &spread.numbers()[..count]);
-                Spread::from_noted(spread.is_steady(), spread.numbers(), borders, samples)
+                known.set_spread(offset, spread.steady(), &spread.numbers()[..count]);
+                Spread::from_noted(spread.steady(), spread.numbers(), borders, samples)
             }
             _ => Spread::default(),
         }

@@ -18,7 +18,17 @@ pub struct Spread {
     /// In the one of those between that has most.
     most: u8,
     last: u8,
-    steady: bool,
+    steady: Steady,
+}
+
+/// Whether samples are known to have no gap and no staleness marker among them, and to be about as far from each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Steady {
+    #[default]
+    Unknown,
+    /// Those in the last of several cells.
+    Last,
+    All,
 }
 
 /// The number of a time's cell, counted from the epoch.
@@ -49,7 +59,7 @@ impl Spread {
             let place = usize::from(number > first) + usize::from(number > first && number >= last);
             counts[place] = counts[place].max(cell.len());
         }
-        let steady = is_steady(times, range) && !values.iter().any(|&v| is_stale(v));
+        let steady = Steady::of(times, values, range);
         match counts.map(u8::try_from) {
             [Ok(first), Ok(most), Ok(last)] => Self { first, most, last, steady },
             _ => Self { steady, ..Self::default() },
@@ -72,7 +82,7 @@ impl Spread {
 
     /// Of what was noted of a chunk of so many samples that reaches over so many borders.
     #[inline]
-    pub(crate) fn from_noted(steady: bool, [first, last, most]: [u8; 3], borders: i64, samples: u32) -> Self {
+    pub(crate) fn from_noted(steady: Steady, [first, last, most]: [u8; 3], borders: i64, samples: u32) -> Self {
         let rest = |taken: u8| u8::try_from(samples.saturating_sub(taken.into())).unwrap_or(u8::MAX);
         match borders {
             0 => Self { steady, ..Self::default() },
@@ -82,12 +92,31 @@ impl Spread {
         }
     }
 
-    /// Whether it is known that no sample is a staleness marker, and that neighbours are no less and no more from each
-    /// other than [`distances`] says.
+    pub(crate) fn steady(self) -> Steady {
+        self.steady
+    }
+
+    /// Whether no sample is a staleness marker and neighbours are no less and no more from each other than
+    /// [`distances`](Self::distances) says, wherever they are.
     #[inline]
     #[must_use]
     pub fn is_steady(self) -> bool {
-        self.steady
+        self.steady == Steady::All
+    }
+
+    /// Of the samples of a chunk of so many that lie in the cell that begins at `start`, into which it reaches: the least
+    /// and the most distance of neighbours, where it is known that they are steady and none is a staleness marker. The
+    /// first of them is no more than the most from the cell's begin, or begins the chunk.
+    #[inline]
+    #[must_use]
+    pub fn distances(self, start: i64, range: TimeRange, samples: u32) -> Option<(i64, i64)> {
+        match self.steady {
+            Steady::All => Some(near_mean(range, samples)),
+            Steady::Last if range.min < start && range.max < start.saturating_add(CELL_MS) => {
+                Some(near_mean_from(start, range.max, self.last.into()))
+            }
+            _ => None,
+        }
     }
 
     /// Where a chunk of so many samples reaches into the cell that begins at `start`: how many may lie there at most, and
@@ -109,20 +138,49 @@ impl Spread {
     }
 }
 
-/// The least and the most distance of neighbours in a steady chunk of so many samples: an eighth from the mean.
+/// An eighth from the mean distance of so many samples from one end of a range to the other.
 #[inline]
-#[must_use]
-pub fn distances(range: TimeRange, samples: u32) -> (i64, i64) {
-    let mean = range.max.saturating_sub(range.min) / i64::from(samples).saturating_sub(1).max(1);
+fn near_mean(range: TimeRange, samples: u32) -> (i64, i64) {
+    near(range.max.saturating_sub(range.min) / i64::from(samples).saturating_sub(1).max(1))
+}
+
+/// An eighth from the mean distance of so many samples behind `start`, the last of which is known.
+#[inline]
+fn near_mean_from(start: i64, last: i64, samples: u32) -> (i64, i64) {
+    near(last.saturating_sub(start) / i64::from(samples).max(1))
+}
+
+#[inline]
+fn near(mean: i64) -> (i64, i64) {
     (mean - mean / 8, mean.saturating_add(mean / 8))
 }
 
-fn is_steady(times: &[i64], range: TimeRange) -> bool {
-    let samples = u32::try_from(times.len()).unwrap_or(u32::MAX);
-    let (least, most) = distances(range, samples);
-    let ends = (times.first().copied(), times.last().copied());
+impl Steady {
+    /// Fewer samples in a cell than this do not tell their mean distance well enough.
+    const SAMPLES_MIN: usize = 8;
+
+    fn of(times: &[i64], values: &[f64], range: TimeRange) -> Self {
+        let (Some(&first), Some(&last)) = (times.first(), times.last()) else { return Self::Unknown };
+        if times.len() < 2 || (first, last) != (range.min, range.max) {
+            return Self::Unknown;
+        }
+        let samples = |times: &[i64]| u32::try_from(times.len()).unwrap_or(u32::MAX);
+        if is_within(times, values, near_mean(range, samples(times))) {
+            return Self::All;
+        }
+        let start = cell_of(last).saturating_mul(CELL_MS);
+        let before = times.partition_point(|&t| t < start);
+        let (times, values) = (&times[before..], &values[before..]);
+        let (least, most) = near_mean_from(start, last, samples(times));
+        let is_near = times.len() >= Self::SAMPLES_MIN && times[0] - start <= most;
+        if before > 0 && is_near && is_within(times, values, (least, most)) { Self::Last } else { Self::Unknown }
+    }
+}
+
+/// Whether the distances of neighbours are no less and no more than these, and no value is a staleness marker.
+fn is_within(times: &[i64], values: &[f64], (least, most): (i64, i64)) -> bool {
     let is_usual = |w: &[i64]| w[0].checked_add(least) <= Some(w[1]) && w[1] <= w[0].saturating_add(most);
-    times.len() > 1 && least > 0 && ends == (Some(range.min), Some(range.max)) && times.windows(2).all(is_usual)
+    least > 0 && times.windows(2).all(is_usual) && !values.iter().any(|&v| is_stale(v))
 }
 
 #[cfg(test)]

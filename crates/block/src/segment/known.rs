@@ -1,5 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::spread::Steady;
+
 /// What was found out about the chunks of a segment file: a sixty-fourth of the file.
 ///
 /// Every chunk owns a bit for each eight bytes from where it begins to where the next one does. The first is set
@@ -27,7 +29,7 @@ pub(super) enum Found {
 /// How a chunk's samples are spread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Noted {
-    pub(super) steady: bool,
+    pub(super) steady: Steady,
     /// Behind as many numbers as were noted, whatever.
     pub(super) numbers: [u8; 3],
 }
@@ -47,8 +49,9 @@ const LENGTH_AT: u32 = 10;
 const LENGTH_BITS: u32 = 12;
 /// Set once it is known how the samples are spread; that follows.
 const SPREAD: u64 = 1 << (LENGTH_AT + LENGTH_BITS);
-const STEADY: u64 = SPREAD << 1;
-const NUMBERS_AT: u32 = LENGTH_AT + LENGTH_BITS + 2;
+const STEADY_LAST: u64 = SPREAD << 1;
+const STEADY: u64 = SPREAD << 2;
+const NUMBERS_AT: u32 = LENGTH_AT + LENGTH_BITS + 3;
 const NUMBER_BITS: u32 = u8::BITS;
 /// What chunks of floats have at least, and what is ever read of them.
 const BITS: u32 = NUMBERS_AT;
@@ -80,7 +83,12 @@ impl Known {
         }
         let samples = (bits >> SAMPLES_AT) as u32 & SAMPLES_MAX;
         let number = |i: u32| (bits >> (NUMBERS_AT + i * NUMBER_BITS)) as u8;
-        let noted = || Noted { steady: bits & STEADY != 0, numbers: [number(0), number(1), number(2)] };
+        let steady = match (bits & STEADY, bits & STEADY_LAST) {
+            (0, 0) => Steady::Unknown,
+            (0, _) => Steady::Last,
+            _ => Steady::All,
+        };
+        let noted = || Noted { steady, numbers: [number(0), number(1), number(2)] };
         let spread = (bits & SPREAD != 0).then(noted);
         Found::Floats { payload_len: (bits >> LENGTH_AT) as usize & (LENGTHS.end - 1), samples, spread }
     }
@@ -109,9 +117,14 @@ impl Known {
     }
 
     /// Notes how the samples are spread of a chunk that was found to be of floats; there is room for so many numbers.
-    pub(super) fn set_spread(&self, offset: usize, steady: bool, numbers: &[u8]) {
+    pub(super) fn set_spread(&self, offset: usize, steady: Steady, numbers: &[u8]) {
         let numbers = numbers.iter().rev().fold(0, |bits, &number| bits << NUMBER_BITS | u64::from(number));
-        self.put(offset, SPREAD | if steady { STEADY } else { 0 } | numbers << NUMBERS_AT);
+        let steady = match steady {
+            Steady::Unknown => 0,
+            Steady::Last => STEADY_LAST,
+            Steady::All => STEADY,
+        };
+        self.put(offset, SPREAD | steady | numbers << NUMBERS_AT);
     }
 
     /// Sets some of a chunk's bits. Who sees the first of them sees all.

@@ -25,7 +25,7 @@ fn samples_are_counted_cell_by_cell() {
             let times = times(since, samples);
             let (own, samples) = (range(&times), samples as u32);
             let spread = of(&times);
-            let noted = Spread::from_noted(spread.is_steady(), spread.numbers(), borders(own), samples);
+            let noted = Spread::from_noted(spread.steady(), spread.numbers(), borders(own), samples);
             for cell in cell_of(own.min)..=cell_of(own.max) {
                 let start = cell * CELL_MS;
                 let count = times.iter().filter(|&&t| cell_of(t) == cell).count() as u32;
@@ -54,13 +54,25 @@ fn what_is_too_many_for_a_note_is_not_counted() {
 fn steady_samples_have_no_gap_and_no_marker() {
     let even = times(20, 120);
     assert!(of(&even).is_steady());
-    let (least, most) = distances(range(&even), 120);
+    let (least, most) = of(&even).distances(START_MS, range(&even), 120).expect("is steady");
     assert!(even.windows(2).all(|w| (least..=most).contains(&(w[1] - w[0]))));
     for (i, shift) in [(60, 4_000), (60, -4_000), (1, 15_000)] {
         let mut uneven = even.clone();
         uneven[i..].iter_mut().for_each(|t| *t += shift);
         assert!(!of(&uneven).is_steady(), "{shift} at {i}");
     }
+    // Ten minutes in the first cell: only what lies in the second is steady.
+    let mut late = even.clone();
+    late[60..].iter_mut().for_each(|t| *t += 600_000);
+    let (own, spread) = (range(&late), of(&late));
+    assert_eq!((spread.steady(), spread.distances(START_MS, own, 120)), (Steady::Last, None));
+    let (least, most) = spread.distances(START_MS + CELL_MS, own, 120).expect("is steady there");
+    let behind: Vec<_> = late.iter().copied().filter(|&t| t >= START_MS + CELL_MS).collect();
+    assert!(behind[0] - START_MS - CELL_MS <= most);
+    assert!(behind.windows(2).all(|w| (least..=most).contains(&(w[1] - w[0]))));
+    // And in that again, or too few of them.
+    late[115..].iter_mut().for_each(|t| *t += 60_000);
+    assert_eq!((of(&late).steady(), of(&late[..84]).steady()), (Steady::Unknown, Steady::Unknown));
     let mut values = vec![1.0; 120];
     values[119] = f64::from_bits(STALE_NAN_BITS);
     assert!(!Spread::of(&even, &values, range(&even)).is_steady());

@@ -248,6 +248,20 @@ fn a_replica_that_is_enough_is_decoded_alone() {
     }
 }
 
+/// Of chunks that nobody has counted some lie where the first replica has nothing.
+#[test]
+fn what_is_not_counted_is_not_nothing() {
+    let outage = vec![(19_214_393, 2_370_608)];
+    let first = Scraped { outages: outage, ..Scraped::usual(0, &[]) };
+    let replicas = [first, Scraped { jitter_ms: 3_730, ..Scraped::usual(11_415, &[]) }];
+    let range = TimeRange::new(START_MS + 1_496_998, START_MS + SPAN_MS + 100);
+    let all = expected(&replicas, 2, range);
+    assert_eq!(all[1].last().map(|sample| sample.0), Some(range.max), "alone in its cell and its chunk");
+    for told in [Told::Nothing, Told::Counts, Told::Spread] {
+        assert_eq!(decode(&replicas, 2, told, range, |_| {}), [all.clone(), all.clone()]);
+    }
+}
+
 fn scraped() -> impl Strategy<Value = Scraped> {
     let outages = prop::collection::vec((0..SPAN_MS, 1_000..3_000_000_i64), 0..5);
     let interval = prop_oneof![4 => Just(15_000_i64), 1 => Just(30_000), 1 => Just(60_000)];

@@ -1,4 +1,3 @@
-use block::spread::distances;
 use model::TimeRange;
 
 use super::cells::{is_enough, is_gap};
@@ -61,11 +60,12 @@ pub fn doubtful<'a>(
     Some(TimeRange::new(min, max))
 }
 
-/// How many samples may be in the cell that begins at `start`.
+/// How many samples may be in the cell that begins at `start`; of a chunk of none it is not known.
 fn most_in(spans: &[Span], start: i64) -> usize {
     let inside = &spans[spans.partition_point(|span| span.range.max < start)..];
     let inside = inside.iter().take_while(|span| span.range.min < start.saturating_add(CELL_MS));
-    inside.map(|span| span.most_in(start)).fold(0, usize::saturating_add)
+    let most = |span: &Span| if span.samples > 0 { span.most_in(start) } else { usize::MAX };
+    inside.map(most).fold(0, usize::saturating_add)
 }
 
 /// A cell without a gap or a staleness marker.
@@ -106,10 +106,12 @@ impl<'a> Walk<'a> {
         let mut outside = 0;
         while let Some((span, rest)) = self.spans.split_first().filter(|(span, _)| span.range.min < end) {
             if span.range.max >= start {
-                let own = span.exactly_in(start).filter(|&own| own > 0 && span.spread.is_steady()).ok_or(Uncertain)?;
-                let (shortest, longest) = distances(span.range, span.samples);
+                let own = span.exactly_in(start).filter(|&own| own > 0).ok_or(Uncertain)?;
+                let distances = span.spread.distances(start, span.range, span.samples);
+                let (shortest, longest) = distances.ok_or(Uncertain)?;
                 if span.range.min < start {
-                    (cell.distance, outside) = (longest, longest);
+                    outside = longest;
+                    cell.distance = if span.spread.is_steady() { longest } else { i64::MAX };
                 } else {
                     let before = self.last.map_or(i64::MAX, |last| span.range.min.saturating_sub(last));
                     if cell.samples == 0 {
