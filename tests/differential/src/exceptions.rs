@@ -67,9 +67,9 @@ pub const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         name: "layout of histograms",
-        why: "`changes`, `==` and `!=` of native histograms, and quantiles of negative ones: Prometheus looks at how \
-              empty buckets are stored, which differs from chunk to chunk; to ours an empty bucket is as good as \
-              none, so that compaction does not change answers",
+        why: "`changes`, `==` and `!=` of native histograms, quantiles of negative ones, and products and quotients that \
+              make NaN of 0: Prometheus looks at how empty buckets are stored, which differs from chunk to chunk; to \
+              ours an empty bucket is as good as none, so that compaction does not change answers",
         applies: Judge::Part(|culprit, _| Ok(depends_on_layout(culprit))),
     },
     Exception {
@@ -144,11 +144,26 @@ fn depends_on_layout(culprit: &Culprit) -> bool {
             FunctionId::HistogramQuantiles => first.is_some_and(|operand| has_point(operand, None, negative)),
             _ => false,
         },
+        Kind::Binary(binary) if matches!(binary.op, BinaryOp::Mul | BinaryOp::Div) => {
+            all_points(&culprit.expected, &culprit.got, |a, b| match (a, b) {
+                (Point::Histogram(a), Point::Histogram(b)) => differ_in_nan_buckets(a, b),
+                (Point::Float(a), Point::Float(b)) => close(*a, *b),
+                _ => a == b,
+            })
+        }
         Kind::Binary(binary) if matches!(binary.op, BinaryOp::Eq | BinaryOp::Ne) => {
             culprit.operands.len() == 2 && culprit.operands.iter().all(|operand| has_point(operand, None, any))
         }
         _ => false,
     }
+}
+
+/// Whether all buckets that only one of two histograms has are NaN, and they are alike otherwise.
+fn differ_in_nan_buckets(a: &[f64], b: &[f64]) -> bool {
+    let same = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| close(*a, *b));
+    let is_there = |bucket: &[f64], of: &[f64]| of[2..].chunks_exact(4).any(|other| same(bucket, other));
+    let all = |a: &[f64], b: &[f64]| a[2..].chunks_exact(4).all(|bucket| bucket[3].is_nan() || is_there(bucket, b));
+    same(&a[..2], &b[..2]) && all(a, b) && all(b, a)
 }
 
 /// Whether it was refused for them: by itself, a selector that is anchored gives no histograms.

@@ -44,8 +44,42 @@ impl Ways {
         }
         for (way, rewrites) in &self.rewrites {
             let settings = Settings { rewrites: *rewrites, ..settings };
-            same(way, bits(query, source, settings, &self.alone))?;
+            let got = bits(query, source, settings, &self.alone);
+            if without_counts(&got) != without_counts(&expected) {
+                same(way, got)?;
+            }
         }
         Ok(expected)
+    }
+}
+
+/// An answer but for how often and when its buckets were not monotonic: what does not depend on the step is looked at
+/// once, or at each step where that rewrite is off, and the note counts so.
+fn without_counts(answer: &str) -> String {
+    let mut parts = answer.split(", over ");
+    let mut kept = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let is_counted = part.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with(" samples from ");
+        kept.push_str(", over ");
+        kept.push_str(if is_counted { &part[part.find(" (").unwrap_or(part.len())..] } else { part });
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_counts_of_the_note_are_left_out() {
+        let note = |samples: u32, to: &str, at: &str| {
+            format!(
+                "[] [\"a max diff of 2, over {samples} samples from 2023-11-14T23:25:00Z to {to} ({at})\", \"b, over it\"]"
+            )
+        };
+        let one = note(1, "2023-11-14T23:25:00Z", "1:25");
+        assert_eq!(without_counts(&one), without_counts(&note(10, "2023-11-14T23:34:13Z", "1:25")));
+        assert_ne!(without_counts(&one), without_counts(&note(1, "2023-11-14T23:25:00Z", "1:26")));
+        assert_eq!(without_counts("[1.0], over 3 (1:2)"), "[1.0], over 3 (1:2)");
     }
 }

@@ -114,6 +114,7 @@ fn errors_are_typed_and_worded_as_in_prometheus() {
     );
     check("a + on () b", "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)");
     check("topk(scalar(nothing), a)", "Parameter value is NaN");
+    check("topk(scalar(nothing), rate({x=\"1\"}[5m]))", "vector cannot contain metrics with the same labelset");
     let grid = Grid { start_ms: 0, end_ms: 60_000, step_ms: 60_000 };
     let error = range_with(&Context::inline(0), &memory, "a[1m]", grid).expect_err("a range of ranges");
     assert!(matches!(error, Error::BadQuery(_)), "{error}");

@@ -188,13 +188,20 @@ impl Run<'_> {
         [param_span, span]: [Span; 2],
     ) -> Result<Vector, Error> {
         let memory = self.cx.memory();
-        let nothing = self.check_param(op, param, param_span)?;
+        let checked = self.check_param(op, param, param_span);
+        // What is wrong with the series is said first, and even where none of them is wanted.
+        let (nothing, source) = match (checked, source) {
+            (Err(wrong), Source::Scan(scan)) => {
+                let _unused = self.scan_all(*scan).await?;
+                return Err(wrong);
+            }
+            (checked, source) => (checked?, source),
+        };
         match source {
             Source::Node(id) => {
                 let input = self.vector(id)?;
                 self.top_of(op, input, grouping, param, nothing, span)
             }
-            // What is wrong with the series is said all the same.
             Source::Scan(scan) if nothing => {
                 let _unused = self.scan_all(*scan).await?;
                 Vector::new(steps, memory)

@@ -5,7 +5,7 @@ use engine::{Queryable, Settings};
 use model::{FloatHistogram, Labels as ModelLabels, Span};
 use request::{CpuPool, InlinePool};
 
-use super::explain;
+use super::{differ_in_nan_buckets, explain};
 use crate::answer::{Answer, Point};
 use crate::compare::difference;
 use crate::esker;
@@ -120,6 +120,18 @@ fn a_real_difference_beside_last_digits_is_found() {
         _ => {}
     };
     assert_eq!(explained("floor(-(x ^ 2)) + abs(x)", &both), None);
+}
+
+#[test]
+fn empty_buckets_times_nan_are_no_difference() {
+    let nan = f64::NAN;
+    let few = [nan, nan, 0.0, 1.0, 2.0, nan];
+    let more = [nan, nan, 0.0, 0.5, 1.0, nan, 0.0, 1.0, 2.0, nan];
+    assert!(differ_in_nan_buckets(&few, &more) && differ_in_nan_buckets(&more, &few));
+    // Another count, sum or bucket is one.
+    assert!(!differ_in_nan_buckets(&few, &[1.0, nan, 0.0, 1.0, 2.0, nan]));
+    assert!(!differ_in_nan_buckets(&few, &[nan, nan, 0.0, 1.0, 2.0, nan, 0.0, 2.0, 4.0, 7.0]));
+    assert!(!differ_in_nan_buckets(&[nan, nan, 0.0, 1.0, 2.0, 3.0], &[nan, nan, 0.0, 1.0, 2.0, 4.0]));
 }
 
 #[test]
