@@ -53,13 +53,16 @@ impl Spread {
     #[must_use]
     pub fn of(times: &[i64], values: &[f64], range: TimeRange) -> Self {
         let (first, last) = (cell_of(range.min), cell_of(range.max));
+        let steady = Steady::of(times, values, range);
+        if first == last {
+            return Self { steady, ..Self::default() };
+        }
         let mut counts = [0_usize; 3];
         for cell in times.chunk_by(|a, b| cell_of(*a) == cell_of(*b)) {
             let number = cell_of(cell[0]);
-            let place = usize::from(number > first) + usize::from(number > first && number >= last);
+            let place = usize::from(number > first) + usize::from(number >= last);
             counts[place] = counts[place].max(cell.len());
         }
-        let steady = Steady::of(times, values, range);
         match counts.map(u8::try_from) {
             [Ok(first), Ok(most), Ok(last)] => Self { first, most, last, steady },
             _ => Self { steady, ..Self::default() },

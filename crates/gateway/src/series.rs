@@ -392,8 +392,6 @@ fn from_segments(rows: Rows, segments: &ChunkReader, ask: &Ask) -> Parsed<Series
     let mut buffer_of: Vec<Option<u32>> = vec![None; segments.segments().len()];
     // So many are not asked for ahead, since one was known and its neighbours will be.
     let mut passed_over = 0;
-    // Only with replicas it matters.
-    let spread = !ask.request.without_replica_labels.is_empty();
     assemble(rows, ask, |chunks, buffers| {
         // Each header lies elsewhere in memory: fetched side by side they take a fraction of one by one.
         let (located, behind) = (&chunks[0], chunks.get(HEADERS_AHEAD));
@@ -402,7 +400,7 @@ fn from_segments(rows: Rows, segments: &ChunkReader, ask: &Ask) -> Parsed<Series
         } else if behind.is_some_and(|behind| !segments.prefetch(behind.chunk_ref)) {
             passed_over = HEADERS_AHEAD / 4;
         }
-        let range = spread.then(|| TimeRange::new(located.min_time, located.max_time));
+        let range = ask.request.with_spread.then(|| TimeRange::new(located.min_time, located.max_time));
         let Once { chunk, samples, spread } = segments.chunk_once(located.chunk_ref, range)?;
         // `chunk` has found the segment.
         let segment = (located.chunk_ref >> 32) as usize;

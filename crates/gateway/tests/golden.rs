@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use block::{Aggregate, Encoding};
+use block::chunk::decode;
+use block::{Aggregate, Columns, Encoding, Spread};
 use bucket::Bucket;
 use futures::StreamExt;
 use gateway::{Gateway, Settings};
@@ -229,4 +230,38 @@ async fn the_fleet_answers_as_recorded() {
 #[tokio::test]
 async fn downsampled_blocks_answer_as_recorded() {
     replay("long/bucket_downsampled", "long/store.jsonl.zst").await;
+}
+
+/// What is told of mapped chunks, the first time and from then on, is what their samples show; of others, and where it is
+/// not asked for, nothing is told.
+#[tokio::test]
+async fn mapped_chunks_tell_how_their_samples_are_spread() {
+    let Some(dir) = golden::bucket("fleet/bucket") else { return };
+    for (bucket, mapped) in
+        [(Bucket::filesystem(&dir).unwrap(), true), (Bucket::filesystem(&dir).unwrap().without_shortcuts(), false)]
+    {
+        let gateway = Gateway::new(bucket, Settings::default());
+        gateway.sync(NOW_MS).await.unwrap();
+        for with_spread in [false, true, true] {
+            let name = Matcher::new(MatchOp::Regex, "__name__", "up|go_.*").unwrap();
+            let request = SeriesRequest { with_spread, ..SeriesRequest::new(TimeRange::ALL, vec![name]) };
+            let mut stream = gateway.series(&Context::inline(NOW_MS), request);
+            let (mut told, mut chunks) = (0, 0);
+            while let Some(frame) = stream.next().await {
+                let Frame::Batch(batch) = frame.expect("no error") else { continue };
+                for chunk in (0..batch.len()).flat_map(|i| batch.chunks_of(i)) {
+                    let mut columns = Columns::default();
+                    decode(chunk.encoding, chunk.payload(), &mut columns).expect("is sound");
+                    chunks += 1;
+                    if chunk.spread != Spread::default() {
+                        assert_eq!(chunk.spread, Spread::of(&columns.t, &columns.v, chunk.range()));
+                        told += 1;
+                    }
+                }
+            }
+            assert!(chunks > 100);
+            assert_eq!(told > chunks / 4, with_spread && mapped, "{told} of {chunks}");
+            assert!(told == 0 || with_spread && mapped);
+        }
+    }
 }

@@ -50,6 +50,7 @@ pub(crate) fn series_from_wire(r: wire::SeriesRequest) -> Result<(SeriesRequest,
         batch_size: usize::try_from(r.response_batch_size).unwrap_or(0).clamp(1, 10_000),
         partial_response: partial(r.partial_response_disabled, r.partial_response_strategy),
         hints: r.query_hints.map(hints_from_wire).unwrap_or_default(),
+        with_spread: false,
         block_matchers,
     };
     Ok((request, stats))

@@ -89,6 +89,7 @@ impl Selector {
         }
         let window = Window { fetched: wide, wanted: request.range };
         request.range = wide;
+        request.with_spread = true;
         let requests = replicas::partition(&tuples, &self.options.replica_labels).into_iter().map(|matchers| {
             let mut request = request.clone();
             request.matchers.extend(matchers);

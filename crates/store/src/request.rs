@@ -23,6 +23,8 @@ pub struct SeriesRequest {
     pub batch_size: usize,
     pub partial_response: PartialResponse,
     pub hints: QueryHints,
+    /// The reader makes use of how samples are spread over time ([`ChunkMeta::spread`](crate::ChunkMeta::spread)); a wish.
+    pub with_spread: bool,
     /// On the external labels of each block and its id as `__block_id`: others are not read. A store that has
     /// no blocks ignores it.
     pub block_matchers: Vec<Matcher>,
@@ -44,6 +46,7 @@ impl SeriesRequest {
             batch_size: 64,
             partial_response: PartialResponse::Warn,
             hints: QueryHints::default(),
+            with_spread: false,
             block_matchers: Vec::new(),
         }
     }
