@@ -13,7 +13,7 @@ use model::TimeRange;
 
 use crate::bytes::{Cursor, check_crc};
 use crate::chunk::sample_count;
-use crate::spread::{Spread, borders, noted};
+use crate::spread::{Spread, SpreadUse, noted};
 use crate::{Corrupt, Encoding};
 use known::{FRAME, Found, Known, Noted};
 
@@ -111,15 +111,16 @@ impl ChunkReader {
         self.read(chunk_ref, true)
     }
 
-    /// As [`chunk`](Self::chunk), with the number of samples where these are floats, and 0 elsewhere; and how these are
-    /// spread, where that is asked for by the chunk's range and there is room to note it. The checksum is verified only the first time, and later most chunks of floats are not even looked at: for files that do not
+    /// As [`chunk`](Self::chunk), with the number of samples where these are floats, and 0 elsewhere; and how these,
+    /// which lie in `range`, are spread, as far as that is of use and there is room to note it. The checksum is verified only the first time, and later most chunks of floats are not even looked at: for files that do not
     /// change while they are open, and references that come from an index (one into the middle of a chunk
     /// would pass for that chunk).
     ///
     /// # Errors
     /// As [`chunk`](Self::chunk).
     #[inline]
-    pub fn chunk_once(&self, chunk_ref: u64, range: Option<TimeRange>) -> Result<Once<'_>, Corrupt> {
+    pub fn chunk_once(&self, chunk_ref: u64, range: TimeRange, of_use: SpreadUse) -> Result<Once<'_>, Corrupt> {
+        let borders = of_use.borders(range);
         let (segment, offset) = ((chunk_ref >> 32) as usize, chunk_ref as u32 as usize);
         let known = self.known.get(segment);
         let found = known.map_or(Found::Nothing, |known| known.get(offset));
@@ -129,12 +130,12 @@ impl ChunkReader {
             if let Some(body) = self.segments[segment].get(payload_offset..end) {
                 let payload = &body[..payload_len];
                 let chunk = RawChunk { encoding: Encoding::Xor, payload, payload_offset, end };
-                let spread = match (range, spread) {
+                let spread = match (borders, spread) {
                     (None, _) => Spread::default(),
-                    (Some(range), Some(Noted { steady, numbers })) => {
-                        Spread::from_noted(steady, numbers, borders(range), samples)
+                    (Some(borders), Some(Noted { steady, numbers })) => {
+                        Spread::from_noted(steady, numbers, borders, samples)
                     }
-                    (Some(range), None) => self.look(chunk_ref, &chunk, range, samples),
+                    (Some(borders), None) => self.look(chunk_ref, &chunk, (range, borders), samples),
                 };
                 return Ok(Once { chunk, samples, spread });
             }
@@ -146,8 +147,8 @@ impl ChunkReader {
             let is_usual = chunk.encoding == Encoding::Xor && chunk.payload_offset == offset + FRAME;
             known.set(offset, chunk.end, is_usual.then_some((chunk.payload.len(), samples)));
         }
-        let spread = match (range, known.map(|known| known.get(offset))) {
-            (Some(range), Some(Found::Floats { .. })) => self.look(chunk_ref, &chunk, range, samples),
+        let spread = match (borders, known.map(|known| known.get(offset))) {
+            (Some(borders), Some(Found::Floats { .. })) => self.look(chunk_ref, &chunk, (range, borders), samples),
             _ => Spread::default(),
         };
         Ok(Once { chunk, samples, spread })
@@ -155,9 +156,8 @@ impl ChunkReader {
 
     /// Looks how the samples of a chunk that is known to be of floats are spread, if there is room to note it.
     #[cold]
-    fn look(&self, chunk_ref: u64, chunk: &RawChunk<'_>, range: TimeRange, samples: u32) -> Spread {
+    fn look(&self, chunk_ref: u64, chunk: &RawChunk<'_>, (range, borders): (TimeRange, i64), samples: u32) -> Spread {
         let (segment, offset) = ((chunk_ref >> 32) as usize, chunk_ref as u32 as usize);
-        let borders = borders(range);
         let count = noted(borders);
         match self.known.get(segment) {
             Some(known) if Known::has_room(offset, chunk.end, count) => {

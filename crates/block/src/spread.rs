@@ -1,5 +1,7 @@
 //! How the samples of a chunk are spread over time, where somebody has looked.
 
+use std::cell::RefCell;
+
 use model::{TimeRange, is_stale};
 
 use crate::chunk::decode;
@@ -19,6 +21,25 @@ pub struct Spread {
     most: u8,
     last: u8,
     steady: Steady,
+}
+
+/// What a reader makes use of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SpreadUse {
+    #[default]
+    Nothing,
+    /// How many samples lie in each cell; of a chunk that reaches into several these have to be counted.
+    Counts,
+    All,
+}
+
+impl SpreadUse {
+    /// How many borders of cells lie within a chunk's range, where its samples are to be looked at.
+    #[inline]
+    pub(crate) fn borders(self, range: TimeRange) -> Option<i64> {
+        let borders = if self == Self::Nothing { return None } else { borders(range) };
+        (self == Self::All || borders > 0).then_some(borders)
+    }
 }
 
 /// Whether samples are known to have no gap and no staleness marker among them, and to be about as far from each other.
@@ -71,11 +92,16 @@ impl Spread {
 
     /// Of a chunk's payload; nothing is known of a damaged one.
     pub(crate) fn look(encoding: Encoding, payload: &[u8], range: TimeRange) -> Self {
-        let mut columns = Columns::new();
-        match decode(encoding, payload, &mut columns) {
-            Ok(()) => Self::of(&columns.t, &columns.v, range),
-            Err(_) => Self::default(),
+        thread_local! {
+            static COLUMNS: RefCell<Columns> = RefCell::default();
         }
+        COLUMNS.with_borrow_mut(|columns| {
+            columns.clear();
+            match decode(encoding, payload, columns) {
+                Ok(()) => Self::of(&columns.t, &columns.v, range),
+                Err(_) => Self::default(),
+            }
+        })
     }
 
     /// In the order in which they are noted.

@@ -400,8 +400,8 @@ fn from_segments(rows: Rows, segments: &ChunkReader, ask: &Ask) -> Parsed<Series
         } else if behind.is_some_and(|behind| !segments.prefetch(behind.chunk_ref)) {
             passed_over = HEADERS_AHEAD / 4;
         }
-        let range = ask.request.with_spread.then(|| TimeRange::new(located.min_time, located.max_time));
-        let Once { chunk, samples, spread } = segments.chunk_once(located.chunk_ref, range)?;
+        let range = TimeRange::new(located.min_time, located.max_time);
+        let Once { chunk, samples, spread } = segments.chunk_once(located.chunk_ref, range, ask.request.spread)?;
         // `chunk` has found the segment.
         let segment = (located.chunk_ref >> 32) as usize;
         let buffer = *buffer_of[segment].get_or_insert_with(|| {

@@ -1,6 +1,7 @@
 //! Requests, both ways.
 
 use block::Aggregate;
+use block::spread::SpreadUse;
 use model::{MatchOp, Matcher, TimeRange};
 use proto::thanos as wire;
 use store::{Error, Grouping, LabelsRequest, PartialResponse, QueryHints, SeriesRequest, Shard};
@@ -50,7 +51,7 @@ pub(crate) fn series_from_wire(r: wire::SeriesRequest) -> Result<(SeriesRequest,
         batch_size: usize::try_from(r.response_batch_size).unwrap_or(0).clamp(1, 10_000),
         partial_response: partial(r.partial_response_disabled, r.partial_response_strategy),
         hints: r.query_hints.map(hints_from_wire).unwrap_or_default(),
-        with_spread: false,
+        spread: SpreadUse::Nothing,
         block_matchers,
     };
     Ok((request, stats))

@@ -17,6 +17,7 @@ mod replicas;
 
 use std::sync::Arc;
 
+use block::spread::SpreadUse;
 use engine::{Encoded, Error, Queryable, Select};
 use futures::stream::{BoxStream, StreamExt};
 use model::TimeRange;
@@ -89,9 +90,11 @@ impl Selector {
         }
         let window = Window { fetched: wide, wanted: request.range };
         request.range = wide;
-        request.with_spread = true;
-        let requests = replicas::partition(&tuples, &self.options.replica_labels).into_iter().map(|matchers| {
+        let parts = replicas::partition(&tuples, &self.options.replica_labels).into_iter().enumerate();
+        let requests = parts.map(|(replica, matchers)| {
             let mut request = request.clone();
+            // Of the others only the number in each cell decides.
+            request.spread = if replica == 0 { SpreadUse::All } else { SpreadUse::Counts };
             request.matchers.extend(matchers);
             request
         });

@@ -1,4 +1,5 @@
 use block::Aggregate;
+use block::spread::SpreadUse;
 use model::{Matcher, TimeRange};
 
 /// Which series, of which time, in which form. Meanings follow Thanos' StoreAPI.
@@ -23,8 +24,9 @@ pub struct SeriesRequest {
     pub batch_size: usize,
     pub partial_response: PartialResponse,
     pub hints: QueryHints,
-    /// The reader makes use of how samples are spread over time ([`ChunkMeta::spread`](crate::ChunkMeta::spread)); a wish.
-    pub with_spread: bool,
+    /// What the reader makes use of that is known of how samples are spread over time
+    /// ([`ChunkMeta::spread`](crate::ChunkMeta::spread)); a wish.
+    pub spread: SpreadUse,
     /// On the external labels of each block and its id as `__block_id`: others are not read. A store that has
     /// no blocks ignores it.
     pub block_matchers: Vec<Matcher>,
@@ -46,7 +48,7 @@ impl SeriesRequest {
             batch_size: 64,
             partial_response: PartialResponse::Warn,
             hints: QueryHints::default(),
-            with_spread: false,
+            spread: SpreadUse::Nothing,
             block_matchers: Vec::new(),
         }
     }

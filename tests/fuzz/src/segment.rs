@@ -2,6 +2,7 @@
 
 use block::ChunkReader;
 use block::segment::{read_chunk, segment_name};
+use block::spread::SpreadUse;
 use bytes::Bytes;
 use model::TimeRange;
 
@@ -27,9 +28,10 @@ pub fn check(file: &[u8]) {
         check_ref(&reader, at as u64, file.len());
         // The second time it is known.
         let begin = at as i64 * 7_919_000;
-        for range in [None, Some(TimeRange::new(begin, begin + chunk.end as i64 % 5 * 1_800_000))] {
-            let once = reader.chunk_once(at as u64, range);
-            assert_eq!(once, reader.chunk_once(at as u64, range));
+        let range = TimeRange::new(begin, begin + chunk.end as i64 % 5 * 1_800_000);
+        for of_use in [SpreadUse::Nothing, SpreadUse::Counts, SpreadUse::All] {
+            let once = reader.chunk_once(at as u64, range, of_use);
+            assert_eq!(once, reader.chunk_once(at as u64, range, of_use));
             assert_eq!(once.map(|once| once.chunk), reader.chunk(at as u64));
         }
         at = chunk.end;

@@ -9,12 +9,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use block::segment::segment_name;
+use block::spread::SpreadUse;
 use block::verify::{Files, verify};
 use block::{BlockMeta, ChunkReader, Columns, Encoding, IndexReader, SeriesEntry, Tombstones, chunk};
 use bytes::Bytes;
 use fuzz::memory::{bounded, peak};
 use fuzz::mutate::{Damage, Random, mutate};
 use fuzz::{index, meta, named, segment, tombstones};
+use model::TimeRange;
 
 /// Of the chunks that a mutation leaves alone, so many are read again; of those that it hits, so many are
 /// decoded in spite of it.
@@ -145,7 +147,7 @@ fn damage_segment(files: &Files, mut random: Random, tally: &mut Tally) {
                 assert!(moved, "damage of the chunk at {start} is not noticed");
                 continue;
             }
-            assert!(reader.chunk_once(reference, None).is_err());
+            assert!(reader.chunk_once(reference, TimeRange::ALL, SpreadUse::All).is_err());
             if hit <= CHUNKS_DECODED
                 && let Some(chunk) = named(reader.chunk_unchecked(reference), &name, far)
             {
