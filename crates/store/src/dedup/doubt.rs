@@ -10,7 +10,8 @@ const MORE_CELLS_MAX: i64 = 12;
 
 /// The part of `range`, which is of whole cells, in which others than the first replica may matter, by what is known of
 /// the chunks alone: what [`stable`](super::stable) takes there follows from the samples there, and elsewhere it
-/// takes those of the first replica. `None` where that is everywhere. More may be told than is in doubt. The spans of a replica ascend and do not overlap.
+/// takes those of the first replica. `None` where that is everywhere. More may be told than is in doubt. The spans of a
+/// replica ascend and do not overlap.
 #[must_use]
 pub fn doubtful<'a>(
     first: &'a [Span],
