@@ -112,9 +112,9 @@ impl ChunkReader {
     }
 
     /// As [`chunk`](Self::chunk), with the number of samples where these are floats, and 0 elsewhere; and how these,
-    /// which lie in `range`, are spread, as far as that is of use and there is room to note it. The checksum is verified only the first time, and later most chunks of floats are not even looked at: for files that do not
-    /// change while they are open, and references that come from an index (one into the middle of a chunk
-    /// would pass for that chunk).
+    /// which lie in `range`, are spread, as far as that is of use and there is room to note it. The checksum is verified
+    /// only the first time, and later most chunks of floats are not even looked at: for files that do not change while
+    /// they are open, and references that come from an index (one into the middle of a chunk would pass for that chunk).
     ///
     /// # Errors
     /// As [`chunk`](Self::chunk).

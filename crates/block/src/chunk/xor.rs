@@ -68,8 +68,8 @@ pub(super) fn decode_one(payload: &[u8], count: usize, out: &mut Columns) -> Res
     append(count, out, |t, v| decode(payload, t, v))
 }
 
-/// Appends the samples of XOR chunks: so many zeros, then of a chunk no more than so many. The CPU is asked meanwhile for `ahead`, the payloads
-/// that come next.
+/// Appends the samples of XOR chunks: so many zeros, then of a chunk no more than so many. The CPU is asked meanwhile for
+/// `ahead`, the payloads that come next.
 pub(super) fn decode_many<'a>(
     kernel: Kernel,
     chunks: impl ExactSizeIterator<Item = (usize, &'a [u8], usize)>,

@@ -189,27 +189,21 @@ impl Run<'_> {
     ) -> Result<Vector, Error> {
         let memory = self.cx.memory();
         let checked = self.check_param(op, param, param_span);
-        // What is wrong with the series is said first, and even where none of them is wanted.
-        let (nothing, source) = match (checked, source) {
-            (Err(wrong), Source::Scan(scan)) => {
-                let _unused = self.scan_all(*scan).await?;
-                return Err(wrong);
-            }
-            (checked, source) => (checked?, source),
-        };
         match source {
             Source::Node(id) => {
-                let input = self.vector(id)?;
+                let (nothing, input) = (checked?, self.vector(id)?);
                 self.top_of(op, input, grouping, param, nothing, span)
             }
-            Source::Scan(scan) if nothing => {
+            // What is wrong with the series is said first, and even where none of them is wanted.
+            Source::Scan(scan) if !matches!(checked, Ok(false)) => {
                 let _unused = self.scan_all(*scan).await?;
+                checked?;
                 Vector::new(steps, memory)
             }
             // Series that only differ by a name that is gone would go unnoticed on the way.
             Source::Scan(scan) if scan.drops_name() && scan.name.is_none() && !self.settings.delayed_name_removal => {
                 let input = self.scan_all(*scan).await?;
-                self.top_of(op, input, grouping, param, nothing, span)
+                self.top_of(op, input, grouping, param, false, span)
             }
             Source::Scan(scan) => {
                 let delayed = self.settings.delayed_name_removal;
